@@ -1,0 +1,11 @@
+"""Corpus: tables in, a validated `Corpus` out.
+
+Comes in: the path of a Frictionless data package whose fields carry roles.
+Goes out: a `Corpus` (typed table, roles, digest), or every fault with its place and remedy.
+Must not know: effects, features, models.
+"""
+
+from regencast.corpus.package import Corpus, inspect_corpus, read_corpus
+from regencast.corpus.schema import Field, Schema
+
+__all__ = ["Corpus", "Field", "Schema", "inspect_corpus", "read_corpus"]

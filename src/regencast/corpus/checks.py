@@ -1,0 +1,195 @@
+"""Every check of a table of contrasts: what a cell may hold, and what cells must say together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import pandas as pd
+
+from regencast.corpus.schema import Field, Schema
+from regencast.errors import Fault
+
+DOSE_UNITS = (
+    "ug",
+    "particles",
+    "ug_per_ml",
+    "particles_per_ml",
+    "ug_per_kg",
+    "particles_per_kg",
+    "cell_equivalents",
+)
+LEVELS = {
+    "outcome_better": ("higher", "lower"),
+    "dispersion": ("sd", "sem", "ci95"),
+    "direction": ("better", "no_difference", "worse", "mixed"),
+    "significance": ("significant", "not_significant", "not_stated"),
+    "completeness": ("complete", "near_complete", "partial", "none"),
+    "dose_unit": DOSE_UNITS,
+}
+#: Smallest allowed value by role, whether the bound itself is allowed, and what to do.
+BOUNDS = {
+    "sd_treated": (0.0, True, "A spread is zero or more; empty if not reported"),
+    "sd_control": (0.0, True, "A spread is zero or more; empty if not reported"),
+    "n_treated": (2.0, True, "A group needs at least 2 animals; empty if not reported"),
+    "n_control": (2.0, True, "A group needs at least 2 animals; empty if not reported"),
+    "ratio": (0.0, False, "A ratio treated/control is above zero (a 40 % rise is 1.4)"),
+    "smd_variance": (0.0, False, "A variance is above zero; empty if not reported"),
+    "dose_value": (0.0, True, "A dose is zero or more; empty if not reported"),
+    "dose_volume": (0.0, False, "A volume is above zero, in microlitres"),
+}
+
+
+def cell_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
+    """Check every cell on its own: type, range, level, identifiers.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Strings, indexed by spreadsheet row; missing cells are NA.
+    schema : Schema
+    file : str
+        The file's name, for the messages.
+
+    Returns
+    -------
+    list of Fault
+    """
+    # pandera takes a second to import; only checking needs it.
+    import pandera.pandas as pa
+
+    remedies: dict[str, str] = {}
+    columns = {}
+    for field in schema.fields:
+        checks = []
+        for problem, remedy, passes in _rules(field):
+            # The key carries column and problem through pandera's table of failures.
+            key = f"{field.name}\t{problem}"
+            remedies[key] = remedy
+            checks.append(pa.Check(passes, element_wise=True, error=key))
+        identifier = field.role in ("study", "contrast")
+        columns[field.name] = pa.Column(
+            object,
+            checks,
+            nullable=not identifier,
+            unique=field.role == "contrast",
+            report_duplicates="all",
+        )
+    try:
+        pa.DataFrameSchema(columns).validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        cases = errors.failure_cases
+        return [_fault(file, case, remedies) for case in cases.itertuples()]
+    return []
+
+
+def _fault(file: str, case: object, remedies: dict[str, str]) -> Fault:
+    check, column = str(case.check), str(case.column)  # type: ignore[attr-defined]
+    row = int(case.index)  # type: ignore[attr-defined]
+    value = case.failure_case  # type: ignore[attr-defined]
+    text = None if pd.isna(value) else str(value)
+    if check in remedies:
+        return Fault(file, check.split("\t")[1], remedies[check], row, column, text)
+    if check == "field_uniqueness":
+        return Fault(
+            file, "the identifier stands twice", "Give every contrast its own", row, column, text
+        )
+    return Fault(file, "the identifier is empty", "Fill it in", row, column, text)
+
+
+def _rules(field: Field) -> Iterator[tuple[str, str, Callable[[object], bool]]]:
+    """Yield problem, remedy and test of each rule for a column's cells."""
+    if field.type == "number":
+        yield "it is not a number", "Write a plain number (1.5), or leave it empty", _is_number
+        if field.role in BOUNDS:
+            low, closed, remedy = BOUNDS[field.role]
+            yield "the number is too small", remedy, _at_least(low, closed)
+    levels = LEVELS.get(field.role)
+    if levels:
+        yield "the level is unknown", f"Use one of {', '.join(levels)}", levels.__contains__
+
+
+def _is_number(cell: object) -> bool:
+    try:
+        return math.isfinite(float(str(cell)))
+    except ValueError:
+        return False
+
+
+def _at_least(low: float, closed: bool) -> Callable[[object], bool]:
+    def passes(cell: object) -> bool:
+        # Text is the number rule's fault, not this one's.
+        if not _is_number(cell):
+            return True
+        value = float(str(cell))
+        return value >= low if closed else value > low
+
+    return passes
+
+
+def row_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
+    """Check what the cells of a row say together, on a typed frame.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Typed, indexed by spreadsheet row.
+    schema : Schema
+    file : str
+
+    Returns
+    -------
+    list of Fault
+    """
+    faults: list[Fault] = []
+    column = schema.column
+
+    def get(role: str) -> pd.Series:
+        name = column(role)
+        return frame[name] if name else pd.Series(pd.NA, index=frame.index, dtype=object)
+
+    def add(mask: pd.Series, role: str, problem: str, remedy: str) -> None:
+        name = column(role)
+        values = get(role)
+        for row in frame.index[mask.fillna(False).astype(bool)]:
+            found = values[row]
+            faults.append(
+                Fault(file, problem, remedy, int(row), name,
+                      None if pd.isna(found) else str(found))
+            )
+
+    means = get("mean_treated").notna() & get("mean_control").notna()
+    oriented = get("outcome_better").notna()
+    if column("outcome_better"):
+        for role, there in (("mean_treated", means), ("ratio", get("ratio").notna())):
+            if column(role):
+                add(there & ~oriented, role, "nothing says whether higher or lower is better",
+                    "Fill in outcome_better")  # fmt: skip
+    for one, other in (("mean_treated", "mean_control"), ("smd_ci_low", "smd_ci_high")):
+        if column(one) and column(other):
+            add(get(one).notna() & get(other).isna(), one, f"{column(other)} is missing beside it",
+                "Fill in both or neither")  # fmt: skip
+    if column("smd_ci_low") and column("smd_ci_high"):
+        low, high = (pd.to_numeric(get(f"smd_ci_{end}")) for end in ("low", "high"))
+        add(low >= high, "smd_ci_low", "the interval's lower end is not below its upper end",
+            "Swap or correct them")  # fmt: skip
+    if column("direction") and column("significance"):
+        null = get("direction").eq("no_difference") & get("significance").eq("significant")
+        add(null, "significance", "no difference cannot be significant",
+            "Correct direction or significance")  # fmt: skip
+    if column("dose_value") and column("dose_unit"):
+        add(get("dose_value").notna() & get("dose_unit").isna(), "dose_value",
+            "the dose has no unit", f"Use one of {', '.join(DOSE_UNITS)}")  # fmt: skip
+    if column("direction"):
+        add(_contradicts(get), "direction", "the direction contradicts the group means",
+            "Correct direction, outcome_better or the means")  # fmt: skip
+    return faults
+
+
+def _contradicts(get: Callable[[str], pd.Series]) -> pd.Series:
+    """Return the rows whose stated direction has the other sign than their means."""
+    treated, control = (pd.to_numeric(get(f"mean_{arm}")) for arm in ("treated", "control"))
+    sign = get("outcome_better").map({"higher": 1.0, "lower": -1.0}).astype(float)
+    gain = (treated - control) * sign
+    direction = get("direction")
+    return (direction.eq("better") & (gain < 0)) | (direction.eq("worse") & (gain > 0))

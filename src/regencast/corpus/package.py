@@ -1,0 +1,176 @@
+"""A corpus: the validated table of contrasts, its roles and the digest of both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from regencast.corpus.checks import cell_faults, row_faults
+from regencast.corpus.schema import Schema, read_schema
+from regencast.corpus.tables import read_text_table
+from regencast.errors import Fault, FaultyInput
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A validated corpus.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        One row per contrast; number columns are float, others text with missing values.
+    schema : Schema
+        The columns' roles.
+    digest : str
+        SHA-256 over roles and cells: the same for the same content, wherever it lies.
+    folder : Path
+        Where the package was read.
+    """
+
+    frame: pd.DataFrame
+    schema: Schema
+    digest: str
+    folder: Path
+
+    @property
+    def studies(self) -> np.ndarray:
+        """The study of each contrast, shape (n_contrasts,)."""
+        return self.frame[self.schema.study].to_numpy(dtype=object)
+
+    @property
+    def contrasts(self) -> np.ndarray:
+        """The identifier of each contrast, shape (n_contrasts,)."""
+        return self.frame[self.schema.contrast].to_numpy(dtype=object)
+
+    def __len__(self) -> int:
+        """Return the number of contrasts."""
+        return len(self.frame)
+
+    def take(self, rows: np.ndarray) -> Corpus:
+        """Return the corpus of some rows, by position or mask; its digest is that of the whole."""
+        if rows.dtype == bool:
+            rows = np.flatnonzero(rows)
+        return replace(self, frame=self.frame.iloc[rows].reset_index(drop=True))
+
+    def role(self, role: str) -> pd.Series:
+        """Return the column with a role; all missing where no column has it."""
+        name = self.schema.column(role)
+        if name is None:
+            return pd.Series(np.nan, index=self.frame.index, dtype=object)
+        return self.frame[name]
+
+
+def inspect_corpus(package: Path | str) -> tuple[Corpus | None, list[Fault]]:
+    """Read a data package and collect every fault.
+
+    Parameters
+    ----------
+    package : path
+        A folder with ``datapackage.json``, or the descriptor.
+
+    Returns
+    -------
+    corpus : Corpus or None
+        None where there is any fault.
+    faults : list of Fault
+        By row and column; faults that stop the reading come alone.
+    """
+    package = Path(package)
+    try:
+        schema, table = read_schema(package)
+        text, faults = read_text_table(table)
+        _require_columns(text, schema, table)
+    except FaultyInput as error:
+        return None, error.faults
+    file = str(table)
+    text = text.replace(dict.fromkeys(schema.missing, None))
+    text = text.where(text.notna(), None)
+    faults += cell_faults(text, schema, file)
+    if not faults and text.empty:
+        faults.append(Fault(file, "there is no contrast", "Add one row per contrast"))
+    spoiled = {(fault.row, fault.column) for fault in faults}
+    frame = _typed(text, schema, spoiled)
+    faults += row_faults(frame, schema, file)
+    if faults:
+        return None, sorted(faults, key=lambda fault: (fault.row or 0, fault.column or ""))
+    frame = frame.reset_index(drop=True)
+    folder = package if package.is_dir() else package.parent
+    return Corpus(frame, schema, corpus_digest(frame, schema), folder), []
+
+
+def read_corpus(package: Path | str) -> Corpus:
+    """Read and validate a data package.
+
+    Parameters
+    ----------
+    package : path
+        A folder with ``datapackage.json``, or the descriptor.
+
+    Returns
+    -------
+    Corpus
+
+    Raises
+    ------
+    FaultyInput
+        With every fault of the package.
+    """
+    corpus, faults = inspect_corpus(package)
+    if corpus is None:
+        raise FaultyInput(faults)
+    return corpus
+
+
+def corpus_digest(frame: pd.DataFrame, schema: Schema) -> str:
+    """Return the SHA-256 of roles and cells.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    schema : Schema
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    roles = json.dumps(schema.to_dict(), sort_keys=True)
+    cells = frame.to_csv(index=False, lineterminator="\n")
+    return hashlib.sha256(f"{roles}\n{cells}".encode()).hexdigest()
+
+
+def _require_columns(text: pd.DataFrame, schema: Schema, table: Path) -> None:
+    absent = [field.name for field in schema.fields if field.name not in text.columns]
+    unknown = [name for name in text.columns if schema.field(name) is None]
+    faults = [
+        Fault(str(table), "the column is missing", "Add it, or take it out of datapackage.json",
+              row=1, column=name)
+        for name in absent
+    ] + [
+        Fault(str(table), "the column has no role", "Describe it in datapackage.json",
+              row=1, column=name)
+        for name in unknown
+    ]
+    if faults:
+        raise FaultyInput(faults)
+
+
+def _typed(
+    text: pd.DataFrame, schema: Schema, spoiled: set[tuple[int | None, str | None]]
+) -> pd.DataFrame:
+    """Return the frame with numbers as float; spoiled cells become missing."""
+    frame = text[[field.name for field in schema.fields]].copy()
+    for row, column in spoiled:
+        if row in frame.index and column in frame.columns:
+            frame.loc[row, column] = None
+    for field in schema.fields:
+        if field.type == "number":
+            frame[field.name] = pd.to_numeric(frame[field.name], errors="coerce").astype(float)
+        else:
+            frame[field.name] = frame[field.name].astype(object)
+    return frame

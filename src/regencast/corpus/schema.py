@@ -1,0 +1,245 @@
+"""The descriptor of a data package: which column plays which role."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from regencast.errors import Fault, FaultyInput, fail
+
+#: Roles of the outcome; each stands at most once.
+OUTCOME_ROLES = (
+    "outcome_better",
+    "mean_treated",
+    "sd_treated",
+    "n_treated",
+    "mean_control",
+    "sd_control",
+    "n_control",
+    "dispersion",
+    "ratio",
+    "smd",
+    "smd_variance",
+    "smd_ci_low",
+    "smd_ci_high",
+    "p_value",
+    "direction",
+    "significance",
+    "completeness",
+)
+DOSE_ROLES = ("dose_value", "dose_unit", "dose_volume")
+NUMBER_ROLES = (
+    "dose_value",
+    "dose_volume",
+    *(role for role in OUTCOME_ROLES if role.startswith(("mean_", "sd_", "n_", "smd", "ratio"))),
+)
+FREE_ROLES = ("reference", "note")
+ROLES = ("study", "contrast", "factor", *DOSE_ROLES, *OUTCOME_ROLES, *FREE_ROLES)
+KINDS = ("category", "labels", "number", "log_number")
+DOSE_GROUP = "dose"
+#: Animals per group are known before a study is run, and small studies report larger effects
+#: (Sterne, Gavaghan and Egger 2000, J Clin Epidemiol 53:1119-1129): they are a moderator.
+SIZE_ROLES = ("n_treated", "n_control")
+SIZE_GROUP = "group size"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column: its name, type (``string`` or ``number``), role and, for a factor, its kind.
+
+    ``group`` is the design factor that a scientist would name; by default the column itself.
+    """
+
+    name: str
+    type: str
+    role: str
+    kind: str | None = None
+    group: str | None = None
+
+    @property
+    def factor(self) -> str:
+        """The design factor to which the column belongs."""
+        if self.role in DOSE_ROLES:
+            return self.group or DOSE_GROUP
+        if self.role in SIZE_ROLES:
+            return self.group or SIZE_GROUP
+        return self.group or self.name
+
+    @property
+    def is_design(self) -> bool:
+        """Whether the column describes the design: a factor, part of the dose, a group's size."""
+        return self.role == "factor" or self.role in DOSE_ROLES or self.role in SIZE_ROLES
+
+
+@dataclass(frozen=True)
+class Schema:
+    """All columns of the table of contrasts, in their order."""
+
+    name: str
+    fields: tuple[Field, ...]
+    missing: tuple[str, ...] = ("",)
+
+    def column(self, role: str) -> str | None:
+        """Return the name of the only column with a role, or None.
+
+        Parameters
+        ----------
+        role : str
+            Any role that stands once (not ``factor``, ``reference`` or ``note``).
+        """
+        return next((field.name for field in self.fields if field.role == role), None)
+
+    def field(self, name: str) -> Field | None:
+        """Return the field of that name, or None."""
+        return next((field for field in self.fields if field.name == name), None)
+
+    @property
+    def study(self) -> str:
+        """Name of the column that identifies the study."""
+        return self.column("study") or ""
+
+    @property
+    def contrast(self) -> str:
+        """Name of the column that identifies the contrast."""
+        return self.column("contrast") or ""
+
+    @property
+    def design(self) -> tuple[Field, ...]:
+        """The columns that describe a design, in the table's order."""
+        return tuple(field for field in self.fields if field.is_design)
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """The design factors that a scientist would name, each once, in the table's order."""
+        return tuple(dict.fromkeys(field.factor for field in self.design))
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the schema as plain data, for JSON."""
+        return {
+            "name": self.name,
+            "missing": list(self.missing),
+            "fields": [vars(field) for field in self.fields],
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict) -> Schema:
+        """Rebuild a schema from `to_dict`."""
+        fields = tuple(Field(**field) for field in data["fields"])
+        return cls(data["name"], fields, tuple(data["missing"]))
+
+
+def read_schema(package: Path) -> tuple[Schema, Path]:
+    """Read ``datapackage.json``.
+
+    Parameters
+    ----------
+    package : Path
+        The folder of a data package, or its descriptor.
+
+    Returns
+    -------
+    schema : Schema
+    table : Path
+        The CSV file of contrasts that the descriptor names.
+
+    Raises
+    ------
+    FaultyInput
+        If the descriptor is missing, is not JSON, or lacks a role that every corpus needs.
+    """
+    path = package / "datapackage.json" if package.is_dir() else package
+    if not path.is_file():
+        raise fail(
+            path, "there is no such data package", "Name a folder that holds a datapackage.json"
+        )
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        resource = _contrasts(data["resources"])
+        entries = resource["schema"]["fields"]
+        table = path.parent / resource["path"]
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise fail(
+            path,
+            f"it is not a Frictionless data package with a table schema ({error})",
+            "Compare it with data/corpus/datapackage.json",
+        ) from None
+    # A package may not reach out of its own folder.
+    if not table.resolve().is_relative_to(path.parent.resolve()):
+        raise fail(
+            path,
+            "the table lies outside the package",
+            "Put it beside datapackage.json",
+            column="path",
+            value=str(resource["path"]),
+        )
+    fields, faults = _read_fields(str(path), entries)
+    missing = resource["schema"].get("missingValues", [""])
+    schema = Schema(str(data.get("name", path.parent.name)), fields, tuple(map(str, missing)))
+    faults += _role_faults(str(path), schema)
+    if faults:
+        raise FaultyInput(faults)
+    return schema, table
+
+
+def _contrasts(resources: list) -> dict:
+    """Return the resource called ``contrasts``, or the first one."""
+    return next((r for r in resources if r.get("name") == "contrasts"), resources[0])
+
+
+def _read_fields(file: str, entries: list) -> tuple[tuple[Field, ...], list[Fault]]:
+    fields, faults = [], []
+    for entry in entries:
+        if not isinstance(entry, dict) or not entry.get("name"):
+            faults.append(Fault(file, "a field has no name", "Give every field a name and a role"))
+            continue
+        name, role, kind = str(entry["name"]), entry.get("role"), entry.get("kind")
+        if role not in ROLES:
+            faults.append(
+                Fault(file, "the role is unknown", f"Use one of {', '.join(ROLES)}",
+                      column=name, value=str(role))
+            )
+            continue
+        if role == "factor" and kind not in KINDS:
+            faults.append(
+                Fault(file, "the factor's kind is unknown", f"Use one of {', '.join(KINDS)}",
+                      column=name, value=str(kind))
+            )
+            continue
+        number = role in NUMBER_ROLES or (role == "factor" and kind in ("number", "log_number"))
+        fields.append(
+            Field(name, "number" if number else "string", role, kind, entry.get("group"))
+        )
+    return tuple(fields), faults
+
+
+def _role_faults(file: str, schema: Schema) -> list[Fault]:
+    faults = []
+    names = [field.name for field in schema.fields]
+    faults += [
+        Fault(file, "two fields have the same name", "Rename one", column=name)
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    once = [role for role in ROLES if role not in ("factor", *FREE_ROLES)]
+    for role in once:
+        holders = [field.name for field in schema.fields if field.role == role]
+        if len(holders) > 1:
+            faults.append(
+                Fault(file, f"the role {role} stands {len(holders)} times ({', '.join(holders)})",
+                      "Give it to one field")
+            )
+    for role, what in (("study", "studies apart"), ("contrast", "rows apart")):
+        if schema.column(role) is None:
+            faults.append(
+                Fault(file, f"no field has the role {role}", f"Give it to the field that tells {what}")
+            )
+    if not schema.design:
+        faults.append(
+            Fault(file, "no field has the role factor", "Name at least one design factor")
+        )
+    means = all(schema.column(r) for r in ("mean_treated", "mean_control", "sd_treated", "n_treated"))
+    if not (means or schema.column("smd") or schema.column("direction")):
+        faults.append(
+            Fault(file, "no outcome can be read", "Give roles to means, SD and n, to smd, or to direction")
+        )
+    return faults

@@ -1,0 +1,84 @@
+"""Reading a table as text, exactly as it stands, so that every fault can name its place."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pandas as pd
+
+from regencast.errors import Fault, FaultyInput, fail
+
+#: The largest file that is read as a corpus: beyond it the user has surely named the wrong file.
+MAX_BYTES = 512 * 1024**2
+
+
+def read_text_table(path: Path) -> tuple[pd.DataFrame, list[Fault]]:
+    """Read a CSV file as a frame of strings, and the faults of its shape.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file, UTF-8, comma separated, with a header.
+
+    Returns
+    -------
+    frame : pandas.DataFrame
+        Strings; the index is the row as a spreadsheet shows it (the header is row 1).
+    faults : list of Fault
+        Rows with too many or too few fields (left out of the frame).
+
+    Raises
+    ------
+    FaultyInput
+        If the file is missing, empty, not text or not a CSV.
+    """
+    text = _decode(path)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        records = list(reader)
+    except csv.Error as error:
+        raise fail(
+            path, f"it is not a CSV file ({error})", "Save it as comma separated text, UTF-8"
+        ) from None
+    if not records or not any(records[0]):
+        raise fail(path, "the file is empty", "It needs a header and one row per contrast")
+    header = [name.strip() for name in records[0]]
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise FaultyInput(
+            [Fault(str(path), "the header names a column twice", "Rename one of the two",
+                   row=1, column=name) for name in repeated]
+        )
+    rows, index, faults = [], [], []
+    for number, record in enumerate(records[1:], start=2):
+        if not any(cell.strip() for cell in record):
+            continue
+        if len(record) != len(header):
+            faults.append(
+                Fault(str(path), f"the row has {len(record)} fields, the header {len(header)}",
+                      "Quote text that holds a comma", row=number)
+            )
+            continue
+        rows.append([cell.strip() for cell in record])
+        index.append(number)
+    return pd.DataFrame(rows, columns=header, index=index, dtype=str), faults
+
+
+def _decode(path: Path) -> str:
+    if not path.is_file():
+        raise fail(path, "there is no such file", "Check the path")
+    if path.stat().st_size > MAX_BYTES:
+        raise fail(path, "the file is larger than 512 MB", "Name the table of contrasts")
+    data = path.read_bytes()
+    if not data.strip():
+        raise fail(path, "the file is empty", "It needs a header and one row per contrast")
+    if b"\x00" in data:
+        raise fail(path, "it is not a CSV file (it holds binary data)", "Save it as CSV, UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise fail(
+            path, f"it is not UTF-8 text (byte {error.start})", "Save it as CSV with UTF-8"
+        ) from None

@@ -1,0 +1,11 @@
+"""Designs: frames of designs in, numbers for estimators out; every number remembers its factor.
+
+Comes in: designs with the columns of a `Schema`.
+Goes out: a matrix and its `Feature` list; normalised doses.
+Must not know: outcomes, models, folds.
+"""
+
+from regencast.designs.dose import normalise_dose
+from regencast.designs.encoder import DesignEncoder, Feature, split_labels
+
+__all__ = ["DesignEncoder", "Feature", "normalise_dose", "split_labels"]

@@ -1,0 +1,268 @@
+"""From what a study reports to the interval of g that it supports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from regencast.corpus import Corpus
+from regencast.effects.hedges import (
+    Z95,
+    Floats,
+    critical_g,
+    hedges_g,
+    hedges_variance,
+    to_sd,
+)
+
+#: Kinds of evidence, from the richest to none.
+KINDS = ("measured", "meta_analytic", "ratio", "direction", "none")
+#: Group size where neither the row nor its corpus reports one: the usual 6 to 8 of the field.
+DEFAULT_N = 6.0
+#: Fewest measured rows from which a typical coefficient of variation is taken.
+MIN_ROWS_FOR_CV = 3
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What each contrast says of Hedges' g, oriented so that positive is better.
+
+    All arrays have shape (n_contrasts,), in standard deviations (variance in their square).
+
+    Attributes
+    ----------
+    point : ndarray
+        g, or NaN where only an interval is known.
+    lower, upper : ndarray
+        The interval that the evidence supports; equal to the point where there is one.
+    variance : ndarray
+        Sampling variance of the observed g (at the bound nearest zero where only a bound is known).
+    kind : ndarray of str
+        One of ``measured``, ``meta_analytic``, ``ratio``, ``direction``, ``none``.
+    """
+
+    point: Floats
+    lower: Floats
+    upper: Floats
+    variance: Floats
+    kind: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of contrasts."""
+        return len(self.point)
+
+    @property
+    def measured(self) -> np.ndarray:
+        """Rows on which forecasts can be compared with an observed g."""
+        return np.isin(self.kind, ("measured", "meta_analytic"))
+
+    @property
+    def informative(self) -> np.ndarray:
+        """Rows that say anything of g."""
+        return self.kind != "none"
+
+    def take(self, rows: np.ndarray) -> Effects:
+        """Return the effects of some rows, by position or mask."""
+        return Effects(
+            self.point[rows],
+            self.lower[rows],
+            self.upper[rows],
+            self.variance[rows],
+            self.kind[rows],
+        )
+
+    def targets(self) -> Floats:
+        """Return lower, upper and variance as the estimators take them, shape (n, 3)."""
+        return np.column_stack([self.lower, self.upper, self.variance])
+
+
+def read_effects(corpus: Corpus) -> Effects:
+    """Return the effect, or the interval of it, that every contrast supports.
+
+    Parameters
+    ----------
+    corpus : Corpus
+
+    Returns
+    -------
+    Effects
+
+    Notes
+    -----
+    The richest evidence of a row wins: group means with spread, then an SMD of a meta-analysis,
+    then a ratio, then the direction alone.
+    """
+    n1, n2 = _group_sizes(corpus)
+    sources = (
+        ("measured", *_from_means(corpus)),
+        ("meta_analytic", *_from_smd(corpus, n1, n2)),
+        ("ratio", *_from_ratio(corpus, n1, n2)),
+    )
+    point = np.full(len(corpus), np.nan)
+    variance = np.full(len(corpus), np.nan)
+    kind = np.full(len(corpus), "none", dtype=object)
+    for name, g, v in sources:
+        rows = (kind == "none") & np.isfinite(g) & np.isfinite(v)
+        point[rows], variance[rows], kind[rows] = g[rows], v[rows], name
+    low, high = _from_direction(corpus, n1, n2)
+    rows = (kind == "none") & (np.isfinite(low) | np.isfinite(high))
+    kind[rows] = "direction"
+    nearest = np.where(np.isfinite(low), low, high)
+    nearest = np.where(np.isfinite(low) & np.isfinite(high), 0.0, nearest)
+    variance[rows] = hedges_variance(nearest, n1, n2)[rows]
+    known = np.isfinite(point)
+    lower = np.where(known, point, np.where(rows, low, -np.inf))
+    upper = np.where(known, point, np.where(rows, high, np.inf))
+    blank = kind == "none"
+    variance[blank] = hedges_variance(0.0, n1, n2)[blank]
+    return Effects(point, lower, upper, variance, kind)
+
+
+def _number(corpus: Corpus, role: str) -> Floats:
+    return pd.to_numeric(corpus.role(role), errors="coerce").to_numpy(dtype=float)
+
+
+def _sign(corpus: Corpus) -> Floats:
+    """Return +1 where higher is better, -1 where lower is; +1 where no column says so."""
+    if corpus.schema.column("outcome_better") is None:
+        return np.ones(len(corpus))
+    return corpus.role("outcome_better").map({"higher": 1.0, "lower": -1.0}).to_numpy(float)
+
+
+def _group_sizes(corpus: Corpus) -> tuple[Floats, Floats]:
+    """Return the group sizes, with the corpus's median where a row reports none."""
+    sizes = []
+    for arm in ("treated", "control"):
+        n = _number(corpus, f"n_{arm}")
+        usual = np.nanmedian(n) if np.isfinite(n).any() else DEFAULT_N
+        sizes.append(np.where(np.isfinite(n), n, max(float(usual), 2.0)))
+    # One arm's size is the best guess for the other's.
+    own = [np.isfinite(_number(corpus, f"n_{arm}")) for arm in ("treated", "control")]
+    treated = np.where(own[1] & ~own[0], sizes[1], sizes[0])
+    control = np.where(own[0] & ~own[1], sizes[0], sizes[1])
+    return treated, control
+
+
+def _spreads(corpus: Corpus) -> tuple[Floats, Floats]:
+    """Return SDs; a spread whose kind is not stated gives none, unless no column states kinds."""
+    if corpus.schema.column("dispersion") is None:
+        kinds = np.full(len(corpus), "sd", dtype=object)
+    else:
+        kinds = corpus.role("dispersion").to_numpy(dtype=object)
+    return tuple(  # type: ignore[return-value]
+        to_sd(_number(corpus, f"sd_{arm}"), _number(corpus, f"n_{arm}"), kinds)
+        for arm in ("treated", "control")
+    )
+
+
+def _from_means(corpus: Corpus) -> tuple[Floats, Floats]:
+    n1, n2 = _number(corpus, "n_treated"), _number(corpus, "n_control")
+    sd1, sd2 = _spreads(corpus)
+    means = _number(corpus, "mean_treated"), _number(corpus, "mean_control")
+    g = _sign(corpus) * hedges_g(*means, sd1, sd2, n1, n2)
+    return g, hedges_variance(g, n1, n2)
+
+
+def _from_smd(corpus: Corpus, n1: Floats, n2: Floats) -> tuple[Floats, Floats]:
+    """Return a published SMD with its variance, from its interval or from n where not given."""
+    g = _number(corpus, "smd")
+    width = _number(corpus, "smd_ci_high") - _number(corpus, "smd_ci_low")
+    variance = _number(corpus, "smd_variance")
+    variance = np.where(np.isfinite(variance), variance, (width / (2 * Z95)) ** 2)
+    return g, np.where(np.isfinite(variance), variance, hedges_variance(g, n1, n2))
+
+
+def _from_ratio(corpus: Corpus, n1: Floats, n2: Floats) -> tuple[Floats, Floats]:
+    """Return g from the log ratio over the outcome's typical coefficient of variation.
+
+    By the delta method ln(m1 / m2) is close to (m1 - m2) / m, so that g is close to
+    ln(ratio) / CV; the uncertainty of CV adds g^2 var(ln CV) to the sampling variance.
+    """
+    treated, control = _number(corpus, "mean_treated"), _number(corpus, "mean_control")
+    ratio = _number(corpus, "ratio")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own = np.where((treated > 0) & (control > 0), treated / control, np.nan)
+        log_ratio = np.log(np.where(np.isfinite(ratio) & (ratio > 0), ratio, own))
+    centre, spread = _typical_cv(corpus)
+    g = _sign(corpus) * log_ratio / np.exp(centre)
+    return g, hedges_variance(g, n1, n2) + g**2 * spread
+
+
+def _typical_cv(corpus: Corpus) -> tuple[Floats, Floats]:
+    """Return mean and variance of the log coefficient of variation of each row's outcome."""
+    sd1, sd2 = _spreads(corpus)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        log_cv = 0.5 * (
+            np.log(sd1 / _number(corpus, "mean_treated"))
+            + np.log(sd2 / _number(corpus, "mean_control"))
+        )
+    usable = pd.Series(log_cv).where(np.isfinite(log_cv))
+    if usable.count() < MIN_ROWS_FOR_CV:
+        blank = np.full(len(corpus), np.nan)
+        return blank, blank
+    overall = usable.mean(), usable.var(ddof=1)
+    centre, spread = (np.full(len(corpus), value) for value in overall)
+    if "outcome" in corpus.frame:
+        for rows in _outcome_groups(corpus):
+            own = usable[rows]
+            if own.count() >= MIN_ROWS_FOR_CV:
+                centre[rows], spread[rows] = own.mean(), own.var(ddof=1)
+    return centre, spread
+
+
+def _outcome_groups(corpus: Corpus) -> Iterator[np.ndarray]:
+    for rows in corpus.frame.groupby("outcome").indices.values():
+        yield np.asarray(rows)
+
+
+def _from_direction(corpus: Corpus, n1: Floats, n2: Floats) -> tuple[Floats, Floats]:
+    """Return the interval that direction and significance support; infinite where open."""
+    direction = corpus.role("direction").to_numpy(dtype=object)
+    significant, null = _significance(corpus)
+    bound = critical_g(n1, n2)
+    low = np.full(len(corpus), -np.inf)
+    high = np.full(len(corpus), np.inf)
+    better, worse = direction == "better", direction == "worse"
+    low = np.where(better, np.where(significant, bound, 0.0), low)
+    high = np.where(worse, np.where(significant, -bound, 0.0), high)
+    # "No difference" claims no more than that a test failed to find one.
+    inside = null | (direction == "no_difference")
+    return np.where(inside, -bound, low), np.where(inside, bound, high)
+
+
+def _significance(corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows are significant and which are not, from the column or the p-value."""
+    stated = corpus.role("significance").to_numpy(dtype=object)
+    p = [_read_p(value) for value in corpus.role("p_value")]
+    silent = np.array([pd.isna(value) for value in stated], dtype=bool)
+    significant = (stated == "significant") | (silent & np.array([x is True for x in p]))
+    null = (stated == "not_significant") | (silent & np.array([x is False for x in p]))
+    return significant, null
+
+
+def _read_p(text: object) -> bool | None:
+    """Return whether a reported p-value is below 0.05; None where it does not tell.
+
+    Examples
+    --------
+    >>> [_read_p(p) for p in ("<0.01", "0.2", "ns", "", ">0.05", "<0.1")]
+    [True, False, False, None, False, None]
+    """
+    if text is None or pd.isna(text):
+        return None
+    word = str(text).strip().lower().replace("p", "").replace(" ", "")
+    if word in ("ns", "n.s."):
+        return False
+    match = re.fullmatch(r"([<>=]?)=?(0?\.\d+|1(?:\.0+)?|\d+(?:\.\d+)?e-\d+)", word)
+    if match is None:
+        return None
+    value = float(match[2])
+    if match[1] == "<":
+        return True if value <= 0.05 else None
+    if match[1] == ">":
+        return False if value >= 0.05 else None
+    return value < 0.05

@@ -1,0 +1,97 @@
+"""What every candidate shares: it starts from the baseline and learns what that leaves."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from regencast.models.baseline import RandomEffectsMean, checked_targets, checked_weights
+from regencast.models.likelihood import Floats, Targets
+
+
+#: With fewer rows nothing can be learned beyond the baseline.
+MIN_ROWS = 5
+
+
+class ResidualRegressor(RegressorMixin, BaseEstimator):
+    """A candidate: ``predict`` is the baseline plus what `_learn` finds in the designs.
+
+    Attributes
+    ----------
+    baseline_ : RandomEffectsMean
+        The fitted baseline.
+    learned_ : bool
+        False where there were too few rows to learn from: the forecast is the baseline's.
+    """
+
+    baseline: RandomEffectsMean | None
+    use_intervals: bool
+
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> ResidualRegressor:
+        """Fit the baseline, then what it leaves.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, p)
+            Encoded designs; NaN where a number is not reported.
+        y : array_like, shape (n,), (n, 2) or (n, 3)
+            Points; bounds; or bounds and sampling variance, in g. See `as_targets`.
+        sample_weight : array_like, shape (n,), optional
+
+        Returns
+        -------
+        ResidualRegressor
+            Itself.
+        """
+        X = validate_data(self, X, ensure_all_finite="allow-nan", dtype=float)
+        targets = checked_targets(y, len(X))
+        weight = checked_weights(sample_weight, len(X))
+        if len(X) < 2:
+            raise ValueError("n_samples=1: at least 2 samples are needed")
+        self.baseline_ = clone(self.baseline or RandomEffectsMean())
+        self.baseline_.fit(X, np.column_stack(targets), weight)
+        start = self.baseline_.predict(X)
+        # Rows without a number still place the baseline where a candidate leaves them out.
+        rows = np.ones(len(X), dtype=bool) if self.use_intervals else targets.points
+        self.learned_ = bool(rows.sum() >= MIN_ROWS)
+        if self.learned_:
+            kept = Targets(*(values[rows] for values in targets))
+            self._learn(X[rows], kept, weight[rows], start[rows])
+        return self
+
+    def predict(self, X: ArrayLike) -> Floats:
+        """Return the forecast effect.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, p)
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            In g.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, ensure_all_finite="allow-nan", dtype=float, reset=False)
+        start = self.baseline_.predict(X)
+        return start + self._residual(X) if self.learned_ else start
+
+    @abstractmethod
+    def _learn(self, X: np.ndarray, targets: Targets, weight: Floats, start: Floats) -> None:
+        """Learn from the residuals about ``start``, the baseline's forecast."""
+
+    @abstractmethod
+    def _residual(self, X: np.ndarray) -> Floats:
+        """Return what is to be added to the baseline."""
+
+    def __sklearn_tags__(self):  # noqa: D105
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.regressor_tags.poor_score = True
+        return tags

@@ -154,8 +154,7 @@ def row_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
         for row in frame.index[mask.fillna(False).astype(bool)]:
             found = values[row]
             faults.append(
-                Fault(file, problem, remedy, int(row), name,
-                      None if pd.isna(found) else str(found))
+                Fault(file, problem, remedy, int(row), name, None if pd.isna(found) else str(found))
             )
 
     means = get("mean_treated").notna() & get("mean_control").notna()

@@ -148,12 +148,22 @@ def _require_columns(text: pd.DataFrame, schema: Schema, table: Path) -> None:
     absent = [field.name for field in schema.fields if field.name not in text.columns]
     unknown = [name for name in text.columns if schema.field(name) is None]
     faults = [
-        Fault(str(table), "the column is missing", "Add it, or take it out of datapackage.json",
-              row=1, column=name)
+        Fault(
+            str(table),
+            "the column is missing",
+            "Add it, or take it out of datapackage.json",
+            row=1,
+            column=name,
+        )
         for name in absent
     ] + [
-        Fault(str(table), "the column has no role", "Describe it in datapackage.json",
-              row=1, column=name)
+        Fault(
+            str(table),
+            "the column has no role",
+            "Describe it in datapackage.json",
+            row=1,
+            column=name,
+        )
         for name in unknown
     ]
     if faults:

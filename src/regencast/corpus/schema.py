@@ -196,20 +196,28 @@ def _read_fields(file: str, entries: list) -> tuple[tuple[Field, ...], list[Faul
         name, role, kind = str(entry["name"]), entry.get("role"), entry.get("kind")
         if role not in ROLES:
             faults.append(
-                Fault(file, "the role is unknown", f"Use one of {', '.join(ROLES)}",
-                      column=name, value=str(role))
+                Fault(
+                    file,
+                    "the role is unknown",
+                    f"Use one of {', '.join(ROLES)}",
+                    column=name,
+                    value=str(role),
+                )
             )
             continue
         if role == "factor" and kind not in KINDS:
             faults.append(
-                Fault(file, "the factor's kind is unknown", f"Use one of {', '.join(KINDS)}",
-                      column=name, value=str(kind))
+                Fault(
+                    file,
+                    "the factor's kind is unknown",
+                    f"Use one of {', '.join(KINDS)}",
+                    column=name,
+                    value=str(kind),
+                )
             )
             continue
         number = role in NUMBER_ROLES or (role == "factor" and kind in ("number", "log_number"))
-        fields.append(
-            Field(name, "number" if number else "string", role, kind, entry.get("group"))
-        )
+        fields.append(Field(name, "number" if number else "string", role, kind, entry.get("group")))
     return tuple(fields), faults
 
 
@@ -225,21 +233,32 @@ def _role_faults(file: str, schema: Schema) -> list[Fault]:
         holders = [field.name for field in schema.fields if field.role == role]
         if len(holders) > 1:
             faults.append(
-                Fault(file, f"the role {role} stands {len(holders)} times ({', '.join(holders)})",
-                      "Give it to one field")
+                Fault(
+                    file,
+                    f"the role {role} stands {len(holders)} times ({', '.join(holders)})",
+                    "Give it to one field",
+                )
             )
     for role, what in (("study", "studies apart"), ("contrast", "rows apart")):
         if schema.column(role) is None:
             faults.append(
-                Fault(file, f"no field has the role {role}", f"Give it to the field that tells {what}")
+                Fault(
+                    file, f"no field has the role {role}", f"Give it to the field that tells {what}"
+                )
             )
     if not schema.design:
         faults.append(
             Fault(file, "no field has the role factor", "Name at least one design factor")
         )
-    means = all(schema.column(r) for r in ("mean_treated", "mean_control", "sd_treated", "n_treated"))
+    means = all(
+        schema.column(r) for r in ("mean_treated", "mean_control", "sd_treated", "n_treated")
+    )
     if not (means or schema.column("smd") or schema.column("direction")):
         faults.append(
-            Fault(file, "no outcome can be read", "Give roles to means, SD and n, to smd, or to direction")
+            Fault(
+                file,
+                "no outcome can be read",
+                "Give roles to means, SD and n, to smd, or to direction",
+            )
         )
     return faults

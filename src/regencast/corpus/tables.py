@@ -48,8 +48,16 @@ def read_text_table(path: Path) -> tuple[pd.DataFrame, list[Fault]]:
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise FaultyInput(
-            [Fault(str(path), "the header names a column twice", "Rename one of the two",
-                   row=1, column=name) for name in repeated]
+            [
+                Fault(
+                    str(path),
+                    "the header names a column twice",
+                    "Rename one of the two",
+                    row=1,
+                    column=name,
+                )
+                for name in repeated
+            ]
         )
     rows, index, faults = [], [], []
     for number, record in enumerate(records[1:], start=2):
@@ -57,8 +65,12 @@ def read_text_table(path: Path) -> tuple[pd.DataFrame, list[Fault]]:
             continue
         if len(record) != len(header):
             faults.append(
-                Fault(str(path), f"the row has {len(record)} fields, the header {len(header)}",
-                      "Quote text that holds a comma", row=number)
+                Fault(
+                    str(path),
+                    f"the row has {len(record)} fields, the header {len(header)}",
+                    "Quote text that holds a comma",
+                    row=number,
+                )
             )
             continue
         rows.append([cell.strip() for cell in record])

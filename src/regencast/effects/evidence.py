@@ -23,8 +23,10 @@ from regencast.effects.hedges import (
 KINDS = ("measured", "meta_analytic", "ratio", "direction", "none")
 #: Group size where neither the row nor its corpus reports one: the usual 6 to 8 of the field.
 DEFAULT_N = 6.0
-#: Fewest measured rows from which a typical coefficient of variation is taken.
+#: Fewest measured rows from which an outcome's typical coefficient of variation is taken, and
+#: fewest from which the corpus's is: a handful of rows is one laboratory's habit.
 MIN_ROWS_FOR_CV = 3
+MIN_ROWS_OVERALL = 20
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,7 @@ def _typical_cv(corpus: Corpus) -> tuple[Floats, Floats]:
             + np.log(sd2 / _number(corpus, "mean_control"))
         )
     usable = pd.Series(log_cv).where(np.isfinite(log_cv))
-    if usable.count() < MIN_ROWS_FOR_CV:
+    if usable.count() < MIN_ROWS_OVERALL:
         blank = np.full(len(corpus), np.nan)
         return blank, blank
     overall = usable.mean(), usable.var(ddof=1)

@@ -37,8 +37,10 @@ class Prior:
 
 #: Used where a corpus holds too few measured rows to place the scale: wide, centred on no effect.
 WEAK = Prior()
-#: Fewest measured rows from which the scale is estimated without a prior.
+#: Fewest measured rows from which the scale is estimated without a prior; more are asked where
+#: intervals stand beside them, for a few numbers would then fix the scale of many directions.
 MIN_POINTS = 5
+MIN_POINTS_AMONG_INTERVALS = 20
 #: Rows that a group needs before its mean weighs as much as the overall mean.
 GROUP_ROWS = 10.0
 
@@ -51,7 +53,8 @@ class RandomEffectsMean(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     prior : Prior, optional
-        Without one, a wide prior is used only where there are fewer than 5 measured rows.
+        Without one, a wide prior is used only where there are fewer than 5 measured rows (20 where
+        there are intervals too).
     group_columns : tuple of int, default ()
         Yes/no columns of X (the tissues) that get a mean of their own, shrunken to the overall
         mean (or to the group's prior mean) as if that were worth 10 rows.
@@ -91,7 +94,8 @@ class RandomEffectsMean(RegressorMixin, BaseEstimator):
         targets = checked_targets(y, len(X))
         weight = checked_weights(sample_weight, len(X))
         prior = self.prior
-        if prior is None and targets.points.sum() < MIN_POINTS:
+        enough = MIN_POINTS if targets.points.all() else MIN_POINTS_AMONG_INTERVALS
+        if prior is None and targets.points.sum() < enough:
             prior = WEAK
         self.mean_, self.tau2_ = fit_mean(targets, weight, prior)
         self.group_means_ = self._fit_groups(X, targets, weight, prior)
@@ -167,8 +171,14 @@ def fit_mean(targets: Targets, weight: Floats, prior: Prior | None) -> tuple[flo
 
     best = min(
         (
-            minimize(loss, [0.0, start], jac=True, method="L-BFGS-B",
-                     bounds=[(None, None), (-9.0, 4.0)], options={"ftol": 1e-14, "gtol": 1e-9})
+            minimize(
+                loss,
+                [0.0, start],
+                jac=True,
+                method="L-BFGS-B",
+                bounds=[(None, None), (-9.0, 4.0)],
+                options={"ftol": 1e-14, "gtol": 1e-9},
+            )
             for start in (-0.5, -6.0)
         ),
         key=lambda result: result.fun,
@@ -189,7 +199,7 @@ def _one_column(y: ArrayLike) -> np.ndarray:
     array = np.asarray(y)
     if array.ndim == 2 and array.shape[1] == 1:
         return column_or_1d(array, warn=True)
-    if array.ndim == 0 or array.dtype == object and array.size and array.flat[0] is None:
+    if array.ndim == 0 or (array.dtype == object and array.size and array.flat[0] is None):
         raise ValueError("requires y to be passed, but the target y is None")
     return array
 

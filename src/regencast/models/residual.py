@@ -12,7 +12,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from regencast.models.baseline import RandomEffectsMean, checked_targets, checked_weights
 from regencast.models.likelihood import Floats, Targets
 
-
 #: With fewer rows nothing can be learned beyond the baseline.
 MIN_ROWS = 5
 

@@ -68,7 +68,10 @@ class CensoredRidge(ResidualRegressor):
             return float(cost), slope
 
         best = minimize(
-            loss, np.zeros(2 + Z.shape[1]), jac=True, method="L-BFGS-B",
+            loss,
+            np.zeros(2 + Z.shape[1]),
+            jac=True,
+            method="L-BFGS-B",
             bounds=[(None, None), (-5.0, 3.0), *[(None, None)] * Z.shape[1]],
             options={"maxiter": 500},
         )

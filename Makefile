@@ -1,0 +1,48 @@
+# The environment lives in .venv; every target brings what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+export MLFLOW_DISABLE_TELEMETRY ?= true
+
+.PHONY: help train score explain evaluate mlflow check types format test
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+train: .venv/ready ## train on the shipped corpus, log to MLflow, write SHAP plots to out/explain
+	$(BIN)/regencast train experiments/default.toml
+	$(BIN)/regencast explain -o out/explain
+
+score: .venv/ready ## score data/proposals/example.csv to out/scores.csv
+	@mkdir -p out
+	$(BIN)/regencast score data/proposals/example.csv -o out/scores.csv --force
+
+explain: .venv/ready ## write the SHAP plots of the champion to out/explain
+	$(BIN)/regencast explain -o out/explain
+
+evaluate: .venv/ready ## held-out forecasts of the shipped corpus to out/evaluation.csv
+	@mkdir -p out
+	$(BIN)/regencast evaluate experiments/default.toml -o out/evaluation.csv --force
+
+mlflow: .venv/ready ## open the MLflow pages on 127.0.0.1
+	$(BIN)/mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///experiments/mlflow.db
+
+check: .venv/ready ## lint and format, without editing
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
+
+types: .venv/ready ## type check (not yet clean)
+	$(BIN)/mypy
+
+format: .venv/ready ## format the code
+	$(BIN)/ruff check --fix src tests
+	$(BIN)/ruff format src tests
+
+test: .venv/ready ## run the tests
+	$(BIN)/pytest -n 2

@@ -1,0 +1,3 @@
+"""Regencast forecasts the outcome of an animal study before it is run."""
+
+__version__ = "0.1.0"

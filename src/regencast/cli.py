@@ -1,0 +1,283 @@
+"""The command line: thin commands over the rooms; heavy imports stand inside them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from regencast.errors import FaultyInput, RegencastError, UsageError, fail
+
+PATH = click.Path(path_type=Path)
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn every foreseen error into one message and its exit code."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except RegencastError as error:
+            click.echo(str(error), err=True)
+            sys.exit(2 if isinstance(error, UsageError) else 1)
+        except KeyboardInterrupt:
+            click.echo("Interrupted; nothing was left half-written.", err=True)
+            sys.exit(130)
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="regencast")
+def main() -> None:
+    """Forecast the outcome of an animal study before it is run."""
+
+
+@main.group()
+def corpus() -> None:
+    """Check, summarise and export a data package."""
+
+
+@corpus.command()
+@click.argument("package", type=PATH)
+@click.option("--json", "as_json", is_flag=True, help="Faults as JSON on stdout.")
+@guarded
+def check(package: Path, as_json: bool) -> None:
+    """Show every fault of PACKAGE with its row, column and remedy; exit 1 if any."""
+    from regencast.corpus import inspect_corpus
+
+    read, faults = inspect_corpus(package)
+    if as_json:
+        click.echo(json.dumps([fault.to_dict() for fault in faults], indent=1))
+    if read is None:
+        raise FaultyInput(faults)
+    if not as_json:
+        click.echo(f"{package}: {len(read)} contrasts, no fault")
+
+
+@corpus.command()
+@click.argument("package", type=PATH)
+@click.option("--json", "as_json", is_flag=True, help="Counts as JSON.")
+@guarded
+def summary(package: Path, as_json: bool) -> None:
+    """Count PACKAGE by factor, evidence and direction, and say what is missing."""
+    from regencast.corpus import read_corpus
+    from regencast.effects import read_effects
+
+    read = read_corpus(package)
+    effects = read_effects(read)
+    frame = read.frame
+    counts = {
+        "contrasts": len(read),
+        "studies": len(set(read.studies)),
+        "digest": read.digest,
+        "effects": _counts(effects.kind),
+        "direction": _counts(read.role("direction").dropna()),
+        "filled_percent": {n: round(100 * float(frame[n].notna().mean()), 1) for n in frame},
+        "factors": {
+            f.name: _counts(frame[f.name].dropna())
+            for f in read.schema.design
+            if f.type == "string"
+        },
+    }
+    if as_json:
+        click.echo(json.dumps(counts, indent=1))
+        return
+    for name, value in counts.items():
+        if isinstance(value, dict):
+            click.echo(f"\n{name}")
+            for key, one in value.items():
+                text = (
+                    ", ".join(f"{k} {n}" for k, n in one.items()) if isinstance(one, dict) else one
+                )
+                click.echo(f"  {key}: {text}")
+        else:
+            click.echo(f"{name}: {value}")
+
+
+def _counts(values: Any) -> dict[str, int]:
+    import pandas as pd
+
+    return {str(k): int(n) for k, n in pd.Series(values).value_counts().items()}
+
+
+@corpus.command()
+@click.argument("package", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, help="CSV file to write.")
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@guarded
+def export(package: Path, output: Path, force: bool) -> None:
+    """Write PACKAGE with yi, vi, lower, upper and score, as metafor users expect."""
+    from regencast.corpus import read_corpus
+    from regencast.effects import read_effects, regeneration_score
+
+    _may_write(output, force)
+    read = read_corpus(package)
+    effects = read_effects(read)
+    table = read.frame.assign(
+        yi=effects.point,
+        vi=effects.variance,
+        lower=effects.lower,
+        upper=effects.upper,
+        score=regeneration_score(effects.point),
+        evidence_kind=effects.kind,
+    )
+    _write(table, output)
+
+
+@main.command()
+@click.argument("experiment", type=PATH, required=False)
+@click.option("--corpus", "package", type=PATH, help="Data package; else the experiment's.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@guarded
+def train(experiment: Path | None, package: Path | None, as_json: bool) -> None:
+    """Validate, train, explain and register a model, tracked in MLflow."""
+    from regencast.reporting import run_training
+    from regencast.training import read_experiment
+
+    plan = read_experiment(experiment)
+    with _progress("Outer folds", plan.outer_folds) as step:
+        result = run_training(plan, package or Path(plan.corpus), step)
+    if as_json:
+        click.echo(json.dumps(result, indent=1))
+        return
+    click.echo(result["verdict"])
+    for key, value in result["metrics"].items():
+        click.echo(f"  {key}: {value:.4g}")
+    click.echo(f"run {result['run_id']}, model {result['model']}")
+
+
+@main.command()
+@click.argument("experiment", type=PATH, required=False)
+@click.option("--corpus", "package", type=PATH, help="Data package; else the experiment's.")
+@click.option("--folds", type=PATH, help="CSV with contrast_id and fold; else made by study.")
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@click.option("-o", "--output", type=PATH, required=True, help="CSV file to write.")
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@guarded
+def evaluate(
+    experiment: Path | None,
+    package: Path | None,
+    folds: Path | None,
+    jobs: int,
+    output: Path,
+    force: bool,
+) -> None:
+    """Forecast every contrast by a model that never saw its study."""
+    from regencast.corpus import read_corpus
+    from regencast.effects import read_effects
+    from regencast.training import cross_validate, read_experiment, read_folds, skill, study_folds
+
+    _may_write(output, force)
+    plan = read_experiment(experiment)
+    read = read_corpus(package or Path(plan.corpus))
+    given = (
+        read_folds(folds, read) if folds else study_folds(read.studies, plan.outer_folds, plan.seed)
+    )
+    if len(set(given)) < 2:
+        raise fail(folds or "folds", "there is only one fold", "At least two are needed")
+    with _progress("Outer folds", len(set(given))) as step:
+        table = cross_validate(read, read_effects(read), plan, given, jobs, step)
+    _write(table, output)
+    for key, value in skill(table).items():
+        click.echo(f"{key}: {value:.4g}", err=True)
+
+
+@main.command()
+@click.argument("designs", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, help="CSV, Parquet or Excel to write.")
+@click.option("--model", help="Folder, MLflow run or models:/NAME@alias; else the champion.")
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@guarded
+def score(designs: Path, output: Path, model: str | None, force: bool) -> None:
+    """Score the proposed DESIGNS; exit 1 if any row had a fault."""
+    from regencast.forecasting import read_designs, score_designs
+    from regencast.reporting import load_model
+
+    _may_write(output, force)
+    frame = read_designs(designs)
+    scored = score_designs(load_model(model), frame, str(designs))
+    faults = scored["fault"].dropna()
+    if len(faults) == len(scored):
+        raise RegencastError("\n".join(faults))
+    _write(scored, output)
+    if len(faults):
+        raise RegencastError("\n".join(faults))
+
+
+@main.command()
+@click.option("--model", help="Folder, MLflow run or models:/NAME@alias; else the champion.")
+@click.option("--corpus", "package", type=PATH, default=Path("data/corpus"), show_default=True)
+@click.option("--designs", type=PATH, default=Path("data/proposals/example.csv"), show_default=True)
+@click.option("-o", "--output", type=PATH, required=True, help="Folder for plots and tables.")
+@guarded
+def explain(model: str | None, package: Path, designs: Path, output: Path) -> None:
+    """Write SHAP plots and tables by design factor."""
+    from regencast.corpus import read_corpus
+    from regencast.explaining import explain as draw
+    from regencast.forecasting import read_designs
+    from regencast.forecasting.designs import check_designs
+    from regencast.reporting import load_model
+
+    forecaster = load_model(model)
+    read = read_corpus(package)
+    if read.digest != forecaster.digest:
+        raise fail(
+            package,
+            "it is not the corpus that the model learned from",
+            "Name that corpus, or train again",
+        )
+    typed, faults = check_designs(read_designs(designs), forecaster.blend.encoder, str(designs))
+    if faults:
+        raise FaultyInput(faults)
+    for path in draw(forecaster, read, typed, output):
+        click.echo(path)
+
+
+def _may_write(path: Path, force: bool) -> None:
+    if path.exists() and not force:
+        raise fail(path, "the file exists", "Name another, or give --force")
+    if not path.parent.is_dir():
+        raise fail(path.parent, "there is no such folder", "Make it first")
+
+
+def _write(table: Any, path: Path) -> None:
+    """Write a table beside its place, then rename: nothing is ever half-written."""
+    part = path.with_name(f".{path.name}.part{os.getpid()}")
+    try:
+        if path.suffix == ".parquet":
+            table.to_parquet(part, index=False)
+        elif path.suffix == ".xlsx":
+            with part.open("wb") as stream:
+                table.to_excel(stream, index=False, engine="openpyxl")
+        else:
+            table.to_csv(part, index=False, lineterminator="\n")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class _progress:
+    """A bar on stderr where that is a terminal; silent elsewhere."""
+
+    def __init__(self, label: str, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        console = Console(stderr=True)
+        self._bar = Progress(console=console, disable=not console.is_terminal)
+        self._task = self._bar.add_task(label, total=total)
+
+    def __enter__(self) -> Callable[[], None]:
+        self._bar.start()
+        return lambda: self._bar.advance(self._task)
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()

@@ -1,0 +1,89 @@
+"""Reading proposed designs, and refusing what the model cannot know."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from regencast.corpus.tables import read_text_table
+from regencast.designs import DesignEncoder, split_labels
+from regencast.designs.dose import UNITS
+from regencast.errors import Fault, FaultyInput, fail
+
+
+def read_designs(path: Path) -> pd.DataFrame:
+    """Read designs from CSV, Parquet or Excel as text, indexed by spreadsheet row."""
+    if not path.is_file():
+        raise fail(path, "there is no such file", "Check the path")
+    try:
+        if path.suffix == ".parquet":
+            frame = pd.read_parquet(path)
+        elif path.suffix in (".xlsx", ".xlsm"):
+            frame = pd.read_excel(path, dtype=str)
+        else:
+            frame, faults = read_text_table(path)
+            if faults:
+                raise FaultyInput(faults)
+    except (OSError, ValueError, KeyError) as error:
+        raise fail(
+            path, f"it cannot be read ({type(error).__name__})", "Save it as CSV, Parquet or Excel"
+        ) from None
+    if frame.empty:
+        raise fail(path, "there is no design", "Add one row per design")
+    frame = frame.astype(object).where(frame.notna(), None).replace({"": None})
+    frame.index = pd.RangeIndex(2, len(frame) + 2)
+    return frame
+
+
+def check_designs(
+    frame: pd.DataFrame, encoder: DesignEncoder, file: str
+) -> tuple[pd.DataFrame, list[Fault]]:
+    """Return designs with the schema's columns, typed, and every fault.
+
+    Columns that are not part of a design are kept out; absent design columns are not reported.
+    """
+    typed = pd.DataFrame(index=frame.index)
+    faults: list[Fault] = []
+    for field in encoder.schema.design:
+        values = frame[field.name] if field.name in frame else pd.Series(None, frame.index, object)
+        if field.type == "number":
+            numbers = pd.to_numeric(values, errors="coerce").astype(float)
+            bad = values.notna() & ~np.isfinite(numbers) | (numbers < 0)
+            faults += [
+                Fault(
+                    file,
+                    "it is not a number of zero or more",
+                    "Write a plain number",
+                    int(row),
+                    field.name,
+                    str(values[row]),
+                )
+                for row in frame.index[bad]
+            ]
+            typed[field.name] = numbers
+            continue
+        typed[field.name] = values.astype(object)
+        known = _known(encoder, field.name, field.role)
+        for row, value in values.items():
+            tokens = split_labels(value) if field.kind == "labels" else (value,)
+            for token in tokens:
+                if not pd.isna(token) and known and str(token) not in known:
+                    near = difflib.get_close_matches(str(token), known, 3, 0.0)
+                    faults.append(
+                        Fault(
+                            file,
+                            "the corpus has no such level",
+                            f"The nearest are {', '.join(near)}",
+                            int(row),
+                            field.name,
+                            str(token),
+                        )
+                    )
+    return typed, faults
+
+
+def _known(encoder: DesignEncoder, name: str, role: str) -> tuple[str, ...]:
+    return tuple(UNITS) if role == "dose_unit" else encoder.known_levels(name)

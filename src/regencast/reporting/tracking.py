@@ -1,0 +1,178 @@
+"""A training run from start to registered champion, in MLflow."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from regencast.corpus import read_corpus
+from regencast.effects import read_effects
+from regencast.errors import fail
+from regencast.explaining import explain
+from regencast.forecasting import read_designs, score_designs
+from regencast.forecasting.designs import check_designs
+from regencast.training import (
+    Experiment,
+    Forecaster,
+    cross_validate,
+    fit_forecaster,
+    load_forecaster,
+    save_forecaster,
+    skill,
+    study_folds,
+)
+
+MODEL = "regencast"
+#: Fewer measured studies cannot carry a statement about skill (nor a conformal interval).
+MIN_STUDIES = 19
+EXAMPLE = Path("data/proposals/example.csv")
+
+
+def tracking() -> Any:
+    """Return mlflow, pointed at ``MLFLOW_TRACKING_URI`` or the local SQLite store."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    import mlflow
+
+    store = Path("experiments").resolve()
+    if "MLFLOW_TRACKING_URI" not in os.environ:
+        store.mkdir(exist_ok=True)
+        mlflow.set_tracking_uri(f"sqlite:///{store / 'mlflow.db'}")
+    return mlflow
+
+
+def run_training(
+    experiment: Experiment, package: Path, progress: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    """Validate, train, explain, log and register.
+
+    Returns
+    -------
+    dict
+        run_id, verdict, metrics, model (its address) and the fitted weights.
+    """
+    corpus = read_corpus(package)
+    effects = read_effects(corpus)
+    mlflow = tracking()
+    folds = study_folds(corpus.studies, experiment.outer_folds, experiment.seed)
+    table = cross_validate(corpus, effects, experiment, folds, progress=progress)
+    metrics = skill(table)
+    forecaster, weights = fit_forecaster(corpus, effects, experiment)
+    verdict = _verdict(metrics, weights)
+    if mlflow.get_experiment_by_name(experiment.name) is None:
+        place = Path("experiments/artifacts").resolve().as_uri()
+        # mlflow itself sets MLFLOW_TRACKING_URI, so the address tells whose store it is.
+        local = mlflow.get_tracking_uri().endswith("experiments/mlflow.db")
+        mlflow.create_experiment(experiment.name, artifact_location=place if local else None)
+    mlflow.set_experiment(experiment.name)
+    with mlflow.start_run(tags={"verdict": verdict, "corpus_digest": corpus.digest}) as run:
+        mlflow.log_params(
+            {
+                "seed": experiment.seed,
+                "outer_folds": experiment.outer_folds,
+                "inner_folds": experiment.inner_folds,
+                "contrasts": len(corpus),
+                "studies": len(np.unique(corpus.studies)),
+            }
+        )
+        mlflow.log_metrics(metrics)
+        for candidate, weight in zip(experiment.candidates, weights, strict=True):
+            with mlflow.start_run(run_name=candidate.name, nested=True):
+                mlflow.log_params({"family": candidate.family, **dict(candidate.settings)})
+                mlflow.log_metric("weight", float(weight))
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            table.to_csv(folder / "out_of_fold.csv", index=False)
+            designs = _example(forecaster, corpus.frame)
+            explain(forecaster, corpus, designs, folder)
+            for path in sorted(folder.iterdir()):
+                mlflow.log_artifact(str(path))
+            save_forecaster(forecaster, folder / "model")
+            address = _log_model(mlflow, folder / "model", forecaster, designs)
+        return {
+            "run_id": run.info.run_id,
+            "verdict": verdict,
+            "metrics": metrics,
+            "model": address,
+            "weights": dict(zip(forecaster.names, weights, strict=True)),
+        }
+
+
+def load_model(model: str | None) -> Forecaster:
+    """Load a folder, an MLflow run id or ``models:/NAME@alias``; by default the champion."""
+    if model and Path(model).is_dir():
+        return load_forecaster(Path(model))
+    mlflow = tracking()
+    address = model or f"models:/{MODEL}@champion"
+    if "/" not in address:
+        address = f"runs:/{address}/model"
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(address))
+    except Exception as error:  # MLflow raises many kinds; to the user they all mean: not there.
+        raise fail(
+            address,
+            f"there is no such model ({type(error).__name__})",
+            "Train first with `make train`, or name a folder, a run or models:/NAME@alias",
+        ) from None
+    return load_forecaster(next(folder.rglob("MANIFEST")).parent)
+
+
+def _verdict(metrics: dict[str, float], weights: np.ndarray) -> str:
+    if weights.sum() < 1e-3:
+        return "No skill: no candidate beats the baseline; forecasts are the random-effects mean."
+    r2 = metrics.get("r2cv", float("nan"))
+    if metrics["n_studies"] < MIN_STUDIES:
+        return (
+            f"Skill in effect size cannot be judged: only {metrics['n_measured']:.0f} contrasts of "
+            f"{metrics['n_studies']:.0f} studies have numbers; the rest give directions."
+        )
+    if not r2 > 0:
+        return (
+            f"No proven skill: on the {metrics['n_measured']:.0f} held-out measured contrasts "
+            f"the model does not beat the baseline (R2cv {r2:.3f})."
+        )
+    return (
+        f"On held-out studies the model explains {100 * r2:.0f} % of what the baseline leaves "
+        f"({metrics['n_measured']:.0f} measured contrasts of {metrics['n_studies']:.0f} studies)."
+    )
+
+
+def _example(forecaster: Forecaster, frame):
+    """Return the example proposals where they fit the corpus, else its first designs."""
+    columns = [field.name for field in forecaster.blend.encoder.schema.design]
+    if EXAMPLE.is_file():
+        given = read_designs(EXAMPLE)
+        typed, faults = check_designs(given, forecaster.blend.encoder, str(EXAMPLE))
+        if not faults and set(given) & set(columns):
+            return typed
+    return frame[columns].iloc[:5]
+
+
+def _log_model(mlflow: Any, folder: Path, forecaster: Forecaster, designs) -> str:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    columns = forecaster.blend.encoder.schema.design
+    kinds = {"number": "double", "string": "string"}
+    inputs = Schema([ColSpec(kinds[f.type], f.name, required=False) for f in columns])
+    scored = score_designs(forecaster, designs.iloc[:1], "example")
+    new = [name for name in scored if name not in designs]
+    texts = {"support", "pushes_up", "pushes_down", "nearest_studies", "fault"}
+    outputs = Schema([ColSpec("string" if n in texts else "double", n) for n in new])
+    info = mlflow.pyfunc.log_model(
+        name="model",
+        loader_module="regencast.reporting.served",
+        data_path=str(folder),
+        signature=ModelSignature(inputs, outputs),
+        input_example=designs.iloc[:1],
+        registered_model_name=MODEL,
+        pip_requirements=["regencast"],
+    )
+    client = mlflow.MlflowClient()
+    client.set_registered_model_alias(MODEL, "champion", info.registered_model_version)
+    return f"models:/{MODEL}@champion"

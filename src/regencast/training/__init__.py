@@ -1,0 +1,26 @@
+"""Training: a corpus and an experiment in, a validated `Forecaster` out.
+
+Comes in: a `Corpus`, its `Effects`, an `Experiment`.
+Goes out: a `Forecaster`, held-out forecasts and what they are worth.
+Must not know: plots, the command line.
+"""
+
+from regencast.training.crossval import cross_validate
+from regencast.training.experiment import Experiment, read_experiment
+from regencast.training.folds import read_folds, study_folds
+from regencast.training.forecaster import Forecaster, fit_forecaster
+from regencast.training.metrics import skill
+from regencast.training.storage import load_forecaster, save_forecaster
+
+__all__ = [
+    "Experiment",
+    "Forecaster",
+    "cross_validate",
+    "fit_forecaster",
+    "load_forecaster",
+    "read_experiment",
+    "read_folds",
+    "save_forecaster",
+    "skill",
+    "study_folds",
+]

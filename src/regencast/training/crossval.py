@@ -1,0 +1,71 @@
+"""Outer folds: every contrast forecast by a model that never saw its study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from regencast.corpus import Corpus
+from regencast.effects import Effects
+from regencast.training.experiment import Experiment
+from regencast.training.forecaster import fit_forecaster
+
+
+def cross_validate(
+    corpus: Corpus,
+    effects: Effects,
+    experiment: Experiment,
+    folds: np.ndarray,
+    jobs: int = 2,
+    progress: Callable[[], None] = lambda: None,
+) -> pd.DataFrame:
+    """Forecast each fold from the others.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    effects : Effects
+    experiment : Experiment
+    folds : ndarray, shape (n,)
+    jobs : int, default 2
+        Processes; the numbers do not depend on it.
+    progress : callable
+        Called after each fold.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per contrast, in the corpus's order: contrast_id, study_id, fold, observed,
+        observed_lower, observed_upper, variance, baseline, predicted, low90, high90.
+    """
+    names = list(dict.fromkeys(folds))
+    tasks = (delayed(_one_fold)(corpus, effects, experiment, folds == name) for name in names)
+    parts = []
+    for part in Parallel(n_jobs=jobs, return_as="generator")(tasks):
+        parts.append(part)
+        progress()
+    forecast = pd.concat(parts).sort_index()
+    table = pd.DataFrame(
+        {
+            "contrast_id": corpus.contrasts,
+            "study_id": corpus.studies,
+            "fold": folds,
+            "observed": np.where(effects.measured, effects.point, np.nan),
+            "observed_lower": effects.lower,
+            "observed_upper": effects.upper,
+            "variance": effects.variance,
+        }
+    )
+    return table.join(forecast)
+
+
+def _one_fold(
+    corpus: Corpus, effects: Effects, experiment: Experiment, test: np.ndarray
+) -> pd.DataFrame:
+    train = np.flatnonzero(~test)
+    forecaster, _ = fit_forecaster(corpus.take(train), effects.take(train), experiment)
+    forecast = forecaster.forecast(corpus.frame[test].reset_index(drop=True))
+    return forecast.set_index(np.flatnonzero(test))

@@ -1,0 +1,125 @@
+"""One experiment: a TOML file that names the corpus, the folds and the candidates."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from regencast.errors import fail
+from regencast.models import CensoredRidge, IntervalBoosting, IntervalForest
+from regencast.models.residual import ResidualRegressor
+
+FAMILIES: dict[str, type[ResidualRegressor]] = {
+    "ridge": CensoredRidge,
+    "boosting": IntervalBoosting,
+    "forest": IntervalForest,
+}
+#: A small grid that spans stiff to supple; the same for every corpus.
+DEFAULT_CANDIDATES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("ridge", {"reach": 0.03}),
+    ("ridge", {"reach": 0.1}),
+    ("boosting", {"max_depth": 2}),
+    ("boosting", {"max_depth": 6, "min_child_weight": 8.0, "learning_rate": 0.02}),
+    ("forest", {"min_samples_leaf": 4, "use_intervals": False}),
+    ("forest", {"min_samples_leaf": 8}),
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A family with its settings."""
+
+    family: str
+    settings: tuple[tuple[str, Any], ...]
+
+    @property
+    def name(self) -> str:
+        """The name under which it is tracked."""
+        return " ".join([self.family, *(f"{key}={value}" for key, value in self.settings)])
+
+    def build(self, seed: int) -> ResidualRegressor:
+        """Return the unfitted estimator."""
+        settings = dict(self.settings)
+        if self.family != "ridge":
+            settings["random_state"] = seed
+        return FAMILIES[self.family](**settings)
+
+
+def _defaults() -> tuple[Candidate, ...]:
+    return tuple(Candidate(name, tuple(given.items())) for name, given in DEFAULT_CANDIDATES)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that decides a run besides the corpus itself."""
+
+    name: str = "default"
+    corpus: str = "data/corpus"
+    seed: int = 20260101
+    outer_folds: int = 10
+    inner_folds: int = 5
+    candidates: tuple[Candidate, ...] = field(default_factory=_defaults)
+
+
+def read_experiment(path: Path | None) -> Experiment:
+    """Read an experiment; None gives the default one.
+
+    Raises
+    ------
+    FaultyInput
+        If the file is not TOML, or a key, family or setting is unknown.
+    """
+    if path is None:
+        return Experiment()
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise fail(path, "there is no such experiment", "Name a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise fail(path, f"it is not TOML ({error})", "See experiments/default.toml") from None
+    allowed = set(Experiment.__dataclass_fields__)
+    for key, value in data.items():
+        if key not in allowed:
+            raise fail(
+                path,
+                "the key is unknown",
+                f"Use one of {', '.join(sorted(allowed))}",
+                column=key,
+                value=str(value),
+            )
+    for key in ("seed", "outer_folds", "inner_folds"):
+        least = 0 if key == "seed" else 2
+        if key in data and (not isinstance(data[key], int) or data[key] < least):
+            raise fail(
+                path,
+                f"it must be a whole number of at least {least}",
+                "Correct it",
+                column=key,
+                value=str(data[key]),
+            )
+    candidates = data.pop("candidates", None)
+    experiment = replace(Experiment(path.stem), **data)
+    if candidates is None:
+        return experiment
+    return replace(experiment, candidates=tuple(_candidate(path, one) for one in candidates))
+
+
+def _candidate(path: Path, entry: dict[str, Any]) -> Candidate:
+    settings = {key: value for key, value in entry.items() if key != "family"}
+    family = str(entry.get("family"))
+    candidate = Candidate(family, tuple(settings.items()))
+    if family not in FAMILIES:
+        raise fail(
+            path,
+            "the family is unknown",
+            f"Use one of {', '.join(FAMILIES)}",
+            column="family",
+            value=family,
+        )
+    try:
+        candidate.build(0)
+    except TypeError as error:
+        raise fail(path, f"a setting of {family} is unknown ({error})", "Take it out") from None
+    return candidate

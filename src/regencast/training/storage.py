@@ -1,0 +1,178 @@
+"""Saving and loading a forecaster without running code from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+
+from regencast.designs import DesignEncoder
+from regencast.errors import fail
+from regencast.models import CensoredRidge, IntervalBoosting, IntervalForest, RandomEffectsMean
+from regencast.models.residual import ResidualRegressor
+from regencast.training.blend import Blend
+from regencast.training.calibration import Calibration
+from regencast.training.forecaster import Forecaster
+from regencast.training.support import Support
+
+FAMILIES = {kind.__name__: kind for kind in (CensoredRidge, IntervalBoosting, IntervalForest)}
+RIDGE_STATE = (
+    "intercept_",
+    "coef_",
+    "tau2_",
+    "_centre",
+    "_scale",
+    "_marked",
+    "_mark_centre",
+    "_mark_scale",
+)
+
+
+def save_forecaster(forecaster: Forecaster, folder: Path) -> None:
+    """Write a forecaster to a folder of JSON, XGBoost and skops files with their digests."""
+    folder.mkdir(parents=True, exist_ok=True)
+    blend = forecaster.blend
+    members = [_save_member(member, folder, k) for k, member in enumerate(blend.members)]
+    support = forecaster.support
+    state = {
+        "encoder": blend.encoder.to_dict(),
+        "baseline": _baseline_state(blend.baseline),
+        "members": members,
+        "weights": blend.weights.tolist(),
+        "calibration": vars(forecaster.calibration),
+        "support": {
+            "points": support.points.tolist(),
+            "studies": [str(name) for name in support.studies],
+            "scale": support.scale.tolist(),
+            "centre": support.centre.tolist(),
+            "borders": list(support.borders),
+        },
+        "digest": forecaster.digest,
+        "names": list(forecaster.names),
+    }
+    (folder / "forecaster.json").write_text(json.dumps(state), encoding="utf-8")
+    digests = {
+        path.name: _digest(path) for path in sorted(folder.iterdir()) if path.name != "MANIFEST"
+    }
+    (folder / "MANIFEST").write_text(json.dumps(digests, indent=1), encoding="utf-8")
+
+
+def load_forecaster(folder: Path) -> Forecaster:
+    """Read a forecaster.
+
+    Raises
+    ------
+    FaultyInput
+        If the folder holds no model, or a file is not the one that was saved.
+    """
+    remedy = "Train again with `regencast train`"
+    try:
+        digests = json.loads((folder / "MANIFEST").read_text(encoding="utf-8"))
+        for name, digest in digests.items():
+            if Path(name).name != name or _digest(folder / name) != digest:
+                raise fail(folder / name, "the model file was changed after it was saved", remedy)
+        if "forecaster.json" not in digests:
+            raise fail(folder, "the manifest does not list forecaster.json", remedy)
+        state = json.loads((folder / "forecaster.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, AttributeError):
+        raise fail(folder, "it is not a saved model, or it is damaged", remedy) from None
+    members = tuple(_load_member(one, folder, digests) for one in state["members"])
+    blend = Blend(
+        DesignEncoder.from_dict(state["encoder"]),
+        _load_baseline(state["baseline"]),
+        members,
+        np.array(state["weights"], dtype=float),
+    )
+    kept = state["support"]
+    support = Support(
+        np.array(kept["points"]),
+        np.array(kept["studies"]),
+        np.array(kept["scale"]),
+        np.array(kept["centre"]),
+        (kept["borders"][0], kept["borders"][1]),
+    )
+    calibration = Calibration(**state["calibration"])
+    return Forecaster(blend, calibration, support, state["digest"], tuple(state["names"]))
+
+
+def _save_member(member: ResidualRegressor, folder: Path, place: int) -> dict[str, Any]:
+    params = {k: v for k, v in member.get_params(deep=False).items() if k != "baseline"}
+    entry = {
+        "family": type(member).__name__,
+        "params": params,
+        "baseline": _baseline_state(member.baseline_),
+        "n_features": int(member.n_features_in_),
+        "learned": member.learned_,
+    }
+    if not member.learned_:
+        return entry
+    if isinstance(member, CensoredRidge):
+        entry["state"] = {name: np.asarray(getattr(member, name)).tolist() for name in RIDGE_STATE}
+    elif isinstance(member, IntervalBoosting):
+        entry["file"], entry["unit"] = f"member{place}.ubj", member.unit_
+        member.booster_.save_model(folder / entry["file"])
+    else:
+        from skops.io import dump
+
+        entry["file"] = f"member{place}.skops"
+        dump(member.forest_, folder / entry["file"])  # type: ignore[attr-defined]
+    return entry
+
+
+def _load_member(entry: dict[str, Any], folder: Path, digests: dict) -> ResidualRegressor:
+    member = FAMILIES[entry["family"]](**entry["params"])
+    member.baseline_ = _load_baseline(entry["baseline"])
+    member.n_features_in_ = entry["n_features"]
+    member.learned_ = entry["learned"]
+    if not member.learned_:
+        return member
+    if "file" in entry and entry["file"] not in digests:
+        raise fail(folder, "the manifest does not list a member's file", "Train again")
+    if isinstance(member, CensoredRidge):
+        for name, value in entry["state"].items():
+            setattr(member, name, np.array(value, int if name == "_marked" else float))
+    elif isinstance(member, IntervalBoosting):
+        member.booster_ = xgb.Booster(model_file=folder / entry["file"])
+        member.booster_.set_param({"nthread": 1})
+        member.unit_ = entry["unit"]
+    else:
+        from skops.io import load
+
+        # Beyond what skops trusts only the trees' plain arrays are allowed, and these are checked.
+        member.forest_ = load(folder / entry["file"], trusted=["sklearn.tree._tree.Tree"])
+        _check_trees(member.forest_, entry["n_features"], folder / entry["file"])
+    return member
+
+
+def _check_trees(forest: Any, n_features: int, file: Path) -> None:
+    """Refuse trees whose indices point outside: scikit-learn follows them without a check."""
+    for one in forest.estimators_:
+        tree = one.tree_
+        children = np.concatenate([tree.children_left, tree.children_right])
+        inside = (children >= -1) & (children < tree.node_count)
+        if not (inside.all() and (tree.feature < n_features).all() and (tree.feature >= -2).all()):
+            raise fail(file, "a tree of the forest is damaged", "Train again")
+
+
+def _baseline_state(baseline: RandomEffectsMean) -> dict[str, Any]:
+    return {
+        "mean": baseline.mean_,
+        "tau2": baseline.tau2_,
+        "n_features": int(baseline.n_features_in_),
+    }
+
+
+def _load_baseline(state: dict[str, Any]) -> RandomEffectsMean:
+    baseline = RandomEffectsMean()
+    baseline.mean_, baseline.tau2_ = state["mean"], state["tau2"]
+    baseline.group_means_ = np.zeros(0)
+    baseline.n_features_in_ = state["n_features"]
+    return baseline
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,72 @@
+"""Simulated corpora with known truth, and a folder to run in."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def simulate(folder: Path, seed: int = 0, n_studies: int = 60, numbers: float = 0.6) -> Path:
+    """Write a package in which ``source`` and ``dose`` matter and ``colour`` does not."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for study in range(n_studies):
+        shift = rng.normal(0, 0.3)
+        measured = rng.random() < numbers
+        for arm in range(rng.integers(1, 4)):
+            source, colour = rng.choice(["A", "B"]), rng.choice(["red", "green"])
+            dose, n = float(rng.choice([1, 10, 100])), int(rng.integers(5, 15))
+            true = 0.5 + 1.5 * (source == "A") + 0.4 * np.log10(dose) + shift
+            treated, control = rng.normal(true, 1, n), rng.normal(0, 1, n)
+            gain = treated.mean() - control.mean()
+            row = {
+                "study": f"s{study}", "contrast": f"s{study}-{arm}", "source": source,
+                "colour": colour, "dose": dose, "unit": "ug", "better": "higher",
+                "n1": n, "n2": n, "direction": "better" if gain > 0 else "worse",
+            }  # fmt: skip
+            if measured:
+                row |= {
+                    "m1": treated.mean(), "m2": control.mean(),
+                    "s1": treated.std(ddof=1), "s2": control.std(ddof=1),
+                }  # fmt: skip
+            rows.append(row)
+    roles = {
+        "study": "study", "contrast": "contrast", "source": "factor", "colour": "factor",
+        "dose": "dose_value", "unit": "dose_unit", "better": "outcome_better",
+        "n1": "n_treated", "n2": "n_control", "direction": "direction", "m1": "mean_treated",
+        "m2": "mean_control", "s1": "sd_treated", "s2": "sd_control",
+    }  # fmt: skip
+    fields = [
+        {
+            "name": name,
+            "role": role,
+            "type": "string",
+            **({"kind": "category"} if role == "factor" else {}),
+        }
+        for name, role in roles.items()
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows)[list(roles)].to_csv(folder / "contrasts.csv", index=False)
+    resource = {"name": "contrasts", "path": "contrasts.csv", "schema": {"fields": fields}}
+    (folder / "datapackage.json").write_text(json.dumps({"name": "sim", "resources": [resource]}))
+    return folder
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    return simulate(tmp_path / "sim")
+
+
+@pytest.fixture
+def bench() -> Path:
+    folder = Path(os.environ.get("REGENCAST_BENCH", ROOT / "../shared/bench"))
+    if not folder.is_dir():
+        pytest.skip("no bench packages; set REGENCAST_BENCH")
+    return folder

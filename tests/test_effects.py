@@ -1,0 +1,62 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regencast.corpus import read_corpus
+from regencast.effects import (
+    critical_g,
+    hedges_g,
+    hedges_variance,
+    read_effects,
+    regeneration_score,
+)
+from regencast.models import RandomEffectsMean
+
+REFERENCE = json.loads((Path(__file__).parent / "reference/metafor_smd.json").read_text())
+size = st.integers(2, 60)
+number = st.floats(-50, 50)
+spread = st.floats(0.1, 20)
+
+
+def test_g_and_variance_agree_with_metafor():
+    rows = {name: np.array(values, float) for name, values in REFERENCE["rows"].items()}
+    g = hedges_g(*(rows[name] for name in ("m1", "m2", "s1", "s2", "n1", "n2")))
+    np.testing.assert_allclose(g, rows["yi"], atol=1e-8)
+    np.testing.assert_allclose(hedges_variance(g, rows["n1"], rows["n2"]), rows["vi"], atol=1e-8)
+
+
+def test_baseline_agrees_with_metafor_ml():
+    yi, vi = (np.array(REFERENCE["rows"][name], float) for name in ("yi", "vi"))
+    fit = RandomEffectsMean().fit(np.zeros((len(yi), 1)), np.column_stack([yi, yi, vi]))
+    assert fit.mean_ == pytest.approx(REFERENCE["mean"], abs=1e-6)
+    assert fit.tau2_ == pytest.approx(REFERENCE["tau2"], abs=1e-5)
+
+
+@given(number, number, spread, spread, size, size)
+def test_swapping_the_groups_turns_the_sign(m1, m2, s1, s2, n1, n2):
+    there = hedges_g(m1, m2, s1, s2, n1, n2)
+    np.testing.assert_allclose(there, -hedges_g(m2, m1, s2, s1, n2, n1), atol=1e-9)
+
+
+@given(st.floats(-5, 5), size, size)
+def test_variance_is_positive_and_falls_with_n(g, n1, n2):
+    assert 0 < hedges_variance(g, n1 + 1, n2) < hedges_variance(g, n1, n2)
+
+
+def test_score_of_no_effect_is_50_and_rises():
+    assert regeneration_score(0.0) == 50
+    assert np.all(np.diff(regeneration_score(np.linspace(-4, 4, 50))) > 0)
+
+
+def test_directions_become_intervals(package):
+    corpus = read_corpus(package)
+    effects = read_effects(corpus)
+    rows = effects.kind == "direction"
+    assert rows.any() and effects.measured.any()
+    better = rows & (corpus.frame["direction"] == "better").to_numpy()
+    assert (effects.lower[better] == 0).all() and np.isinf(effects.upper[better]).all()
+    assert (critical_g([5, 20], [5, 20])[0]) > critical_g(20, 20)

@@ -64,7 +64,8 @@ def test_known_truth_is_found_and_forecasts_do_not_depend_on_jobs(trained):
     two = cross_validate(corpus, effects, Experiment(), folds, jobs=2)
     pd.testing.assert_frame_equal(one, two, check_exact=True)
     assert skill(one)["r2cv"] > 0.2
-    values, base = factor_shapley(forecaster, corpus.frame)
+    found = factor_shapley(forecaster, corpus.frame)
+    values, base = found.values, found.base
     predicted = forecaster.forecast(corpus.frame)["predicted"]
     np.testing.assert_allclose(base + values.sum(axis=1), predicted, atol=1e-6)
     assert np.ptp(base) < 1e-4, "what the factors do not explain is the same for every design"

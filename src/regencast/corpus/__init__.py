@@ -6,6 +6,7 @@ Must not know: effects, features, models.
 """
 
 from regencast.corpus.package import Corpus, inspect_corpus, read_corpus
+from regencast.corpus.pooled import read_pooled
 from regencast.corpus.schema import Field, Schema
 
-__all__ = ["Corpus", "Field", "Schema", "inspect_corpus", "read_corpus"]
+__all__ = ["Corpus", "Field", "Schema", "inspect_corpus", "read_corpus", "read_pooled"]

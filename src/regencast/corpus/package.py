@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from regencast.corpus.checks import cell_faults, row_faults
+from regencast.corpus.pooled import read_pooled
 from regencast.corpus.schema import Schema, read_schema
 from regencast.corpus.tables import read_text_table
 from regencast.errors import Fault, FaultyInput
@@ -30,12 +31,15 @@ class Corpus:
         SHA-256 over roles and cells: the same for the same content, wherever it lies.
     folder : Path
         Where the package was read.
+    pooled : pandas.DataFrame or None
+        Published pooled estimates, where the package has them; see `read_pooled`.
     """
 
     frame: pd.DataFrame
     schema: Schema
     digest: str
     folder: Path
+    pooled: pd.DataFrame | None = None
 
     @property
     def studies(self) -> np.ndarray:
@@ -82,7 +86,7 @@ def inspect_corpus(package: Path | str) -> tuple[Corpus | None, list[Fault]]:
     """
     package = Path(package)
     try:
-        schema, table = read_schema(package)
+        schema, table, estimates = read_schema(package)
         text, faults = read_text_table(table)
         _require_columns(text, schema, table)
     except FaultyInput as error:
@@ -96,11 +100,13 @@ def inspect_corpus(package: Path | str) -> tuple[Corpus | None, list[Fault]]:
     spoiled = {(fault.row, fault.column) for fault in faults}
     frame = _typed(text, schema, spoiled)
     faults += row_faults(frame, schema, file)
+    pooled, more = read_pooled(estimates) if estimates else (None, [])
+    faults += more
     if faults:
-        return None, sorted(faults, key=lambda fault: (fault.row or 0, fault.column or ""))
+        return None, sorted(faults, key=lambda f: (f.file, f.row or 0, f.column or ""))
     frame = frame.reset_index(drop=True)
     folder = package if package.is_dir() else package.parent
-    return Corpus(frame, schema, corpus_digest(frame, schema), folder), []
+    return Corpus(frame, schema, corpus_digest(frame, schema), folder, pooled), []
 
 
 def read_corpus(package: Path | str) -> Corpus:

@@ -129,7 +129,7 @@ class Schema:
         return cls(data["name"], fields, tuple(data["missing"]))
 
 
-def read_schema(package: Path) -> tuple[Schema, Path]:
+def read_schema(package: Path) -> tuple[Schema, Path, Path | None]:
     """Read ``datapackage.json``.
 
     Parameters
@@ -142,6 +142,8 @@ def read_schema(package: Path) -> tuple[Schema, Path]:
     schema : Schema
     table : Path
         The CSV file of contrasts that the descriptor names.
+    pooled : Path or None
+        The CSV file of its resource ``pooled``, where it has one.
 
     Raises
     ------
@@ -158,6 +160,8 @@ def read_schema(package: Path) -> tuple[Schema, Path]:
         resource = _contrasts(data["resources"])
         entries = resource["schema"]["fields"]
         table = path.parent / resource["path"]
+        beside = next((r for r in data["resources"] if r.get("name") == "pooled"), None)
+        pooled = path.parent / beside["path"] if beside else None
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise fail(
             path,
@@ -165,21 +169,22 @@ def read_schema(package: Path) -> tuple[Schema, Path]:
             "Compare it with data/corpus/datapackage.json",
         ) from None
     # A package may not reach out of its own folder.
-    if not table.resolve().is_relative_to(path.parent.resolve()):
-        raise fail(
-            path,
-            "the table lies outside the package",
-            "Put it beside datapackage.json",
-            column="path",
-            value=str(resource["path"]),
-        )
+    for file in (table, pooled):
+        if file and not file.resolve().is_relative_to(path.parent.resolve()):
+            raise fail(
+                path,
+                "the table lies outside the package",
+                "Put it beside datapackage.json",
+                column="path",
+                value=str(file),
+            )
     fields, faults = _read_fields(str(path), entries)
     missing = resource["schema"].get("missingValues", [""])
     schema = Schema(str(data.get("name", path.parent.name)), fields, tuple(map(str, missing)))
     faults += _role_faults(str(path), schema)
     if faults:
         raise FaultyInput(faults)
-    return schema, table
+    return schema, table, pooled
 
 
 def _contrasts(resources: list) -> dict:

@@ -44,7 +44,7 @@ def explain(
         The files written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    values, _ = factor_shapley(forecaster, corpus.frame)
+    values = factor_shapley(forecaster, corpus.frame).values
     importance = values.abs().mean().sort_values(ascending=False)
     table = folder / "importance.csv"
     importance.rename("mean_abs_shap_g").to_csv(table, index_label="factor")
@@ -84,8 +84,8 @@ def _beeswarm(values: pd.DataFrame, importance: pd.Series, folder: Path) -> Path
 
 def _waterfall(forecaster: Forecaster, designs: pd.DataFrame, folder: Path) -> Path:
     """Draw how the forecast of one design is reached, in g, with the scores at both ends."""
-    values, base = factor_shapley(forecaster, designs.iloc[:1])
-    row = values.iloc[0]
+    found = factor_shapley(forecaster, designs.iloc[:1])
+    row, base = found.values.iloc[0], found.base
     order = row.abs().sort_values(ascending=False).index
     steps = row[order[:9]]
     rest = row.sum() - steps.sum()

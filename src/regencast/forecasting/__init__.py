@@ -5,8 +5,8 @@ Goes out: the columns of ``regencast score``; Shapley values by factor.
 Must not know: how the model was chosen, plots, the command line.
 """
 
-from regencast.forecasting.attribution import factor_shapley
+from regencast.forecasting.attribution import Attribution, encoded_shapley, factor_shapley
 from regencast.forecasting.designs import read_designs
 from regencast.forecasting.score import score_designs
 
-__all__ = ["factor_shapley", "read_designs", "score_designs"]
+__all__ = ["Attribution", "encoded_shapley", "factor_shapley", "read_designs", "score_designs"]

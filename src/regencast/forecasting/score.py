@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from regencast.effects import regeneration_score
-from regencast.forecasting.attribution import factor_shapley
+from regencast.forecasting.attribution import encoded_shapley
 from regencast.forecasting.designs import check_designs
 from regencast.training import Forecaster
 
@@ -22,7 +23,11 @@ COLUMNS = (
     "pushes_down",
     "nearest_studies",
     "fault",
+    "verdict",
 )
+#: A factor that moves the forecast by less than this, in g, is not named.
+LEAST_PUSH = 0.005
+NEAREST = 5
 
 
 def score_designs(forecaster: Forecaster, frame: pd.DataFrame, file: str) -> pd.DataFrame:
@@ -51,28 +56,35 @@ def score_designs(forecaster: Forecaster, frame: pd.DataFrame, file: str) -> pd.
     if good.empty:
         return result
     designs = typed.loc[good]
-    forecast = forecaster.forecast(designs.reset_index(drop=True))
+    forecast = forecaster.forecast(designs)
     for name, column in (("score", "predicted"), ("score_low", "low90"), ("score_high", "high90")):
         result.loc[good, name] = regeneration_score(forecast[column]).round(2)
         effect = name.replace("score", "effect")
         result.loc[good, effect] = forecast[column].round(4).to_numpy()
     result.loc[good, "baseline_score"] = regeneration_score(forecast["baseline"]).round(2)
-    labels, nearest = forecaster.support.classify(forecaster.blend.encoder.transform(designs))
-    result.loc[good, "support"] = labels
-    result.loc[good, "nearest_studies"] = ["; ".join(names) for names in nearest]
-    for row, (up, down) in zip(good, pushes(forecaster, designs), strict=True):
-        result.at[row, "pushes_up"], result.at[row, "pushes_down"] = up, down
+    result.loc[good, "support"] = forecast["support"]
+    result.loc[good, "verdict"] = forecaster.verdict
+    X = forecaster.blend.encoder.transform(designs)
+    result.loc[good, "nearest_studies"] = ["; ".join(names) for names in nearest(forecaster, X)]
+    result.loc[good, ["pushes_up", "pushes_down"]] = pushes(forecaster, X)
     return result
 
 
-def pushes(forecaster: Forecaster, designs: pd.DataFrame) -> list[tuple[str, str]]:
+def nearest(forecaster: Forecaster, X: np.ndarray, count: int = NEAREST) -> np.ndarray:
+    """Return the names of the training studies nearest to encoded designs, shape (n, count)."""
+    apart, names = forecaster.support.distances(X)
+    return names[np.argsort(apart, axis=1, kind="stable")[:, :count]]
+
+
+def pushes(forecaster: Forecaster, X: np.ndarray) -> list[tuple[str, str]]:
     """Return the three factors that raise, and lower, each forecast most, by Shapley value."""
-    values, _ = factor_shapley(forecaster, designs)
     texts = []
-    for _, row in values.iterrows():
-        up = row[row > 0.005].sort_values(ascending=False)[:3]
-        down = row[row < -0.005].sort_values()[:3]
-        texts.append(
-            tuple("; ".join(f"{k} ({v:+.2f} g)" for k, v in s.items()) for s in (up, down))
-        )
-    return texts  # type: ignore[return-value]
+    for _, row in encoded_shapley(forecaster, X).values.iterrows():
+        up = row[row > LEAST_PUSH].sort_values(ascending=False)[:3]
+        down = row[row < -LEAST_PUSH].sort_values()[:3]
+        texts.append((_listed(up), _listed(down)))
+    return texts
+
+
+def _listed(values: pd.Series) -> str:
+    return "; ".join(f"{name} ({value:+.2f} g)" for name, value in values.items())

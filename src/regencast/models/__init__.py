@@ -7,7 +7,8 @@ Must not know: tables, factors, folds, files.
 
 from regencast.models.baseline import Prior, RandomEffectsMean
 from regencast.models.boosting import IntervalBoosting
-from regencast.models.forest import IntervalForest
+from regencast.models.forest import IntervalForest, fill_missing
+from regencast.models.gaussian import StudyProcess
 from regencast.models.likelihood import as_targets, conditional_mean, log_likelihood
 from regencast.models.ridge import CensoredRidge
 
@@ -17,7 +18,9 @@ __all__ = [
     "IntervalForest",
     "Prior",
     "RandomEffectsMean",
+    "StudyProcess",
     "as_targets",
     "conditional_mean",
+    "fill_missing",
     "log_likelihood",
 ]

@@ -68,7 +68,14 @@ class IntervalBoosting(ResidualRegressor):
         self.random_state = random_state
         self.baseline = baseline
 
-    def _learn(self, X: np.ndarray, targets: Targets, weight: Floats, start: Floats) -> None:
+    def _learn(
+        self,
+        X: np.ndarray,
+        targets: Targets,
+        weight: Floats,
+        start: Floats,
+        studies: np.ndarray,
+    ) -> None:
         precision = weight / (self.baseline_.tau2_ + targets.variance + 1e-9)
         self.unit_ = float(np.sqrt(weight.sum() / precision.sum()))
         data = xgb.DMatrix(X, weight=precision * self.unit_**2, nthread=1)
@@ -95,7 +102,26 @@ class IntervalBoosting(ResidualRegressor):
         self.booster_ = xgb.train(settings, data, num_boost_round=self.n_estimators)
 
     def _residual(self, X: np.ndarray) -> Floats:
+        margin = self.booster_.predict(self._matrix(X), output_margin=True)
+        return self.unit_ * margin.astype(float)
+
+    def parts(self, X: np.ndarray) -> Floats:
+        """Return the Shapley values of each feature by TreeSHAP, in g.
+
+        Lundberg and others 2020, Nat Mach Intell 2:56-67.
+
+        Returns
+        -------
+        ndarray, shape (n, n_features)
+        """
+        return self.unit_ * self.booster_.predict(self._matrix(X), pred_contribs=True)[:, :-1]
+
+    def interactions(self, X: np.ndarray) -> Floats:
+        """Return XGBoost's own SHAP interaction values, in g, shape (n, n_features, n_features)."""
+        values = self.booster_.predict(self._matrix(X), pred_interactions=True)
+        return self.unit_ * values[:, :-1, :-1]
+
+    def _matrix(self, X: np.ndarray) -> xgb.DMatrix:
         data = xgb.DMatrix(X, nthread=1)
         data.set_base_margin(np.zeros(len(X)))
-        margin = self.booster_.predict(data, output_margin=True)
-        return self.unit_ * margin.astype(float)
+        return data

@@ -57,8 +57,15 @@ class IntervalForest(ResidualRegressor):
         self.random_state = random_state
         self.baseline = baseline
 
-    def _learn(self, X: np.ndarray, targets: Targets, weight: Floats, start: Floats) -> None:
-        X = _filled(X)
+    def _learn(
+        self,
+        X: np.ndarray,
+        targets: Targets,
+        weight: Floats,
+        start: Floats,
+        studies: np.ndarray,
+    ) -> None:
+        X = fill_missing(X)
         sd = np.sqrt(self.baseline_.tau2_ + targets.variance + 1e-9)
         forecast = start
         for _ in range(1 if targets.points.all() else self.n_passes):
@@ -84,10 +91,11 @@ class IntervalForest(ResidualRegressor):
             return forest.fit(X, residual, sample_weight=weight / weight.mean())
 
     def _residual(self, X: np.ndarray) -> Floats:
-        return self.forest_.predict(_filled(X))
+        return self.forest_.predict(fill_missing(X))
 
 
-def _filled(X: np.ndarray) -> np.ndarray:
+def fill_missing(X: np.ndarray) -> np.ndarray:
+    """Return the matrix that the trees see: missing numbers stand below every other value."""
     return np.where(np.isnan(X), MISSING, X)
 
 

@@ -31,7 +31,11 @@ class ResidualRegressor(RegressorMixin, BaseEstimator):
     use_intervals: bool
 
     def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> ResidualRegressor:
         """Fit the baseline, then what it leaves.
 
@@ -42,6 +46,8 @@ class ResidualRegressor(RegressorMixin, BaseEstimator):
         y : array_like, shape (n,), (n, 2) or (n, 3)
             Points; bounds; or bounds and sampling variance, in g. See `as_targets`.
         sample_weight : array_like, shape (n,), optional
+        groups : array_like, shape (n,), optional
+            The study of each row; without it every row is a study of its own.
 
         Returns
         -------
@@ -51,6 +57,9 @@ class ResidualRegressor(RegressorMixin, BaseEstimator):
         X = validate_data(self, X, ensure_all_finite="allow-nan", dtype=float)
         targets = checked_targets(y, len(X))
         weight = checked_weights(sample_weight, len(X))
+        studies = np.arange(len(X)) if groups is None else np.asarray(groups).astype(str)
+        if len(studies) != len(X):
+            raise ValueError(f"X has {len(X)} rows, groups {len(studies)}")
         if len(X) < 2:
             raise ValueError("n_samples=1: at least 2 samples are needed")
         self.baseline_ = clone(self.baseline or RandomEffectsMean())
@@ -61,7 +70,7 @@ class ResidualRegressor(RegressorMixin, BaseEstimator):
         self.learned_ = bool(rows.sum() >= MIN_ROWS)
         if self.learned_:
             kept = Targets(*(values[rows] for values in targets))
-            self._learn(X[rows], kept, weight[rows], start[rows])
+            self._learn(X[rows], kept, weight[rows], start[rows], studies[rows])
         return self
 
     def predict(self, X: ArrayLike) -> Floats:
@@ -82,7 +91,14 @@ class ResidualRegressor(RegressorMixin, BaseEstimator):
         return start + self._residual(X) if self.learned_ else start
 
     @abstractmethod
-    def _learn(self, X: np.ndarray, targets: Targets, weight: Floats, start: Floats) -> None:
+    def _learn(
+        self,
+        X: np.ndarray,
+        targets: Targets,
+        weight: Floats,
+        start: Floats,
+        studies: np.ndarray,
+    ) -> None:
         """Learn from the residuals about ``start``, the baseline's forecast."""
 
     @abstractmethod

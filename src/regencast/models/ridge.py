@@ -45,7 +45,14 @@ class CensoredRidge(ResidualRegressor):
         self.use_intervals = use_intervals
         self.baseline = baseline
 
-    def _learn(self, X: np.ndarray, targets: Targets, weight: Floats, start: Floats) -> None:
+    def _learn(
+        self,
+        X: np.ndarray,
+        targets: Targets,
+        weight: Floats,
+        start: Floats,
+        studies: np.ndarray,
+    ) -> None:
         self._standardise(X, weight)
         Z = self._columns(X)
         tau0 = np.sqrt(max(self.baseline_.tau2_, 1e-6))
@@ -81,6 +88,21 @@ class CensoredRidge(ResidualRegressor):
 
     def _residual(self, X: np.ndarray) -> Floats:
         return self.intercept_ + self._columns(X) @ self.coef_
+
+    def parts(self, X: np.ndarray) -> Floats:
+        """Return what each feature adds to the forecast of an average design.
+
+        Exact Shapley values of a linear model: slope times distance from the mean.
+
+        Returns
+        -------
+        ndarray, shape (n, n_features)
+            In g; a missing mark counts with its feature.
+        """
+        parts = self._columns(X) * self.coef_
+        values = parts[:, : X.shape[1]].copy()
+        values[:, self._marked] += parts[:, X.shape[1] :]
+        return values
 
     def _standardise(self, X: np.ndarray, weight: Floats) -> None:
         missing = np.isnan(X)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from regencast.training import (
     Forecaster,
     cross_validate,
     fit_forecaster,
+    judge,
     load_forecaster,
     save_forecaster,
     skill,
@@ -28,8 +30,6 @@ from regencast.training import (
 )
 
 MODEL = "regencast"
-#: Fewer measured studies cannot carry a statement about skill (nor a conformal interval).
-MIN_STUDIES = 19
 EXAMPLE = Path("data/proposals/example.csv")
 
 
@@ -62,15 +62,17 @@ def run_training(
     folds = study_folds(corpus.studies, experiment.outer_folds, experiment.seed)
     table = cross_validate(corpus, effects, experiment, folds, progress=progress)
     metrics = skill(table)
-    forecaster, weights = fit_forecaster(corpus, effects, experiment)
-    verdict = _verdict(metrics, weights)
+    verdict = judge(table, experiment.seed)
+    forecaster, candidates = fit_forecaster(corpus, effects, experiment)
+    forecaster = replace(forecaster, verdict=verdict.sentence)
     if mlflow.get_experiment_by_name(experiment.name) is None:
         place = Path("experiments/artifacts").resolve().as_uri()
         # mlflow itself sets MLFLOW_TRACKING_URI, so the address tells whose store it is.
         local = mlflow.get_tracking_uri().endswith("experiments/mlflow.db")
         mlflow.create_experiment(experiment.name, artifact_location=place if local else None)
     mlflow.set_experiment(experiment.name)
-    with mlflow.start_run(tags={"verdict": verdict, "corpus_digest": corpus.digest}) as run:
+    tags = {"verdict": verdict.sentence, "corpus_digest": corpus.digest}
+    with mlflow.start_run(tags=tags) as run:
         mlflow.log_params(
             {
                 "seed": experiment.seed,
@@ -81,13 +83,16 @@ def run_training(
             }
         )
         mlflow.log_metrics(metrics)
-        for candidate, weight in zip(experiment.candidates, weights, strict=True):
+        for candidate, row in zip(
+            experiment.candidates, candidates.to_dict("records"), strict=True
+        ):
             with mlflow.start_run(run_name=candidate.name, nested=True):
                 mlflow.log_params({"family": candidate.family, **dict(candidate.settings)})
-                mlflow.log_metric("weight", float(weight))
+                mlflow.log_metrics({str(k): v for k, v in row.items() if k != "candidate"})
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             table.to_csv(folder / "out_of_fold.csv", index=False)
+            candidates.to_csv(folder / "candidates.csv", index=False)
             designs = _example(forecaster, corpus.frame)
             explain(forecaster, corpus, designs, folder)
             for path in sorted(folder.iterdir()):
@@ -96,10 +101,10 @@ def run_training(
             address = _log_model(mlflow, folder / "model", forecaster, designs)
         return {
             "run_id": run.info.run_id,
-            "verdict": verdict,
+            "verdict": verdict.sentence,
             "metrics": metrics,
             "model": address,
-            "weights": dict(zip(forecaster.names, weights, strict=True)),
+            "weights": dict(zip(candidates["candidate"], candidates["weight"], strict=True)),
         }
 
 
@@ -122,26 +127,6 @@ def load_model(model: str | None) -> Forecaster:
     return load_forecaster(next(folder.rglob("MANIFEST")).parent)
 
 
-def _verdict(metrics: dict[str, float], weights: np.ndarray) -> str:
-    if weights.sum() < 1e-3:
-        return "No skill: no candidate beats the baseline; forecasts are the random-effects mean."
-    r2 = metrics.get("r2cv", float("nan"))
-    if metrics["n_studies"] < MIN_STUDIES:
-        return (
-            f"Skill in effect size cannot be judged: only {metrics['n_measured']:.0f} contrasts of "
-            f"{metrics['n_studies']:.0f} studies have numbers; the rest give directions."
-        )
-    if not r2 > 0:
-        return (
-            f"No proven skill: on the {metrics['n_measured']:.0f} held-out measured contrasts "
-            f"the model does not beat the baseline (R2cv {r2:.3f})."
-        )
-    return (
-        f"On held-out studies the model explains {100 * r2:.0f} % of what the baseline leaves "
-        f"({metrics['n_measured']:.0f} measured contrasts of {metrics['n_studies']:.0f} studies)."
-    )
-
-
 def _example(forecaster: Forecaster, frame):
     """Return the example proposals where they fit the corpus, else its first designs."""
     columns = [field.name for field in forecaster.blend.encoder.schema.design]
@@ -162,7 +147,7 @@ def _log_model(mlflow: Any, folder: Path, forecaster: Forecaster, designs) -> st
     inputs = Schema([ColSpec(kinds[f.type], f.name, required=False) for f in columns])
     scored = score_designs(forecaster, designs.iloc[:1], "example")
     new = [name for name in scored if name not in designs]
-    texts = {"support", "pushes_up", "pushes_down", "nearest_studies", "fault"}
+    texts = {"support", "pushes_up", "pushes_down", "nearest_studies", "fault", "verdict"}
     outputs = Schema([ColSpec("string" if n in texts else "double", n) for n in new])
     info = mlflow.pyfunc.log_model(
         name="model",

@@ -9,14 +9,16 @@ from regencast.training.crossval import cross_validate
 from regencast.training.experiment import Experiment, read_experiment
 from regencast.training.folds import read_folds, study_folds
 from regencast.training.forecaster import Forecaster, fit_forecaster
-from regencast.training.metrics import skill
+from regencast.training.metrics import Verdict, judge, skill
 from regencast.training.storage import load_forecaster, save_forecaster
 
 __all__ = [
     "Experiment",
     "Forecaster",
+    "Verdict",
     "cross_validate",
     "fit_forecaster",
+    "judge",
     "load_forecaster",
     "read_experiment",
     "read_folds",

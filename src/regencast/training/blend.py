@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
+from sklearn.base import clone
 
 from regencast.corpus import Corpus
 from regencast.designs import DesignEncoder
@@ -16,9 +17,15 @@ from regencast.models import RandomEffectsMean, log_likelihood
 from regencast.models.residual import ResidualRegressor
 from regencast.training.experiment import Experiment
 from regencast.training.folds import study_folds
+from regencast.training.prior import make_baseline
 
 #: Below this number of studies the inner folds are repeated: one partition is too noisy.
 SMALL = 100
+REPEATS = 3
+#: Parts of the studies that judge weights chosen on the others.
+JUDGES = 5
+#: A gain counts beyond its own noise by this factor: acting on noise harms more than holding back.
+CAUTION = 2.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ def hold_out(corpus: Corpus, effects: Effects, experiment: Experiment) -> HeldOu
     """Forecast every contrast from models of the other inner folds."""
     known = np.flatnonzero(effects.informative)
     n_studies = len(np.unique(corpus.studies[known].astype(str)))
-    repeats = 1 if n_studies >= SMALL else 3
+    repeats = 1 if n_studies >= SMALL else REPEATS
     parts = []
     for repeat in range(repeats):
         seed = experiment.seed + repeat
@@ -85,8 +92,12 @@ def hold_out(corpus: Corpus, effects: Effects, experiment: Experiment) -> HeldOu
             train, test = known[fold != one], known[fold == one]
             X, y, encoder = _encoded(corpus, effects, train)
             new = encoder.transform(corpus.frame.iloc[test])
-            base = RandomEffectsMean().fit(X, y)
-            fitted = [c.build(experiment.seed).fit(X, y) for c in experiment.candidates]
+            start = _baseline(corpus, encoder, experiment)
+            base = clone(start).fit(X, y)
+            fitted = [
+                candidate.build(experiment.seed, start).fit(X, y, groups=corpus.studies[train])
+                for candidate in experiment.candidates
+            ]
             parts.append(
                 (
                     test,
@@ -102,25 +113,90 @@ def choose_weights(held: HeldOut, effects: Effects, studies: np.ndarray) -> np.n
     """Return the candidates' weights that the held-out intervals support.
 
     The weights maximise the held-out log score of normal forecasts on the evidence's intervals,
-    which is valid for points and intervals alike. They are then scaled by ``1 - (se / gain)^2``,
-    where gain is the summed log score over the baseline's and se its standard error over studies:
-    a gain that does not exceed its own noise gives the baseline back (positive-part James-Stein).
+    which is valid for points and intervals alike. What they gain is judged on studies that had no
+    part in choosing them, and the weights are scaled by the share of that gain beyond its noise: a
+    corpus that teaches nothing gives the baseline back.
 
     Returns
     -------
     ndarray, shape (n_candidates,)
         Not negative, sum at most one.
     """
-    lower, upper = effects.lower[held.rows], effects.upper[held.rows]
-    sd = np.sqrt(held.tau2 + effects.variance[held.rows])
-    steps = held.candidates - held.baseline[:, None]
-    base = log_likelihood(held.baseline, sd, lower, upper)[0]
+    scene = _Scene(
+        held.baseline,
+        held.candidates - held.baseline[:, None],
+        np.sqrt(held.tau2 + effects.variance[held.rows]),
+        effects.lower[held.rows],
+        effects.upper[held.rows],
+    )
+    names = studies[held.rows].astype(str)
+    judge = study_folds(names, min(JUDGES, len(np.unique(names))), 0)
+    gain = np.zeros(len(names))
+    for one in np.unique(judge):
+        chosen = _best_weights(scene.take(judge != one))
+        gain[judge == one] = scene.take(judge == one).gain(chosen)
+    return _best_weights(scene) * trusted_share(gain, names)
+
+
+def compare_candidates(
+    held: HeldOut, effects: Effects, names: Sequence[str], weights: np.ndarray
+) -> pd.DataFrame:
+    """Return how each candidate, alone, does on the inner folds.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per candidate: candidate, weight, log_score_gain (mean over the baseline's) and,
+        where there are measured rows, inner_r2 and inner_mae on them.
+    """
+    effect = effects.take(held.rows)
+    sd = np.sqrt(held.tau2 + effect.variance)
+    null = log_likelihood(held.baseline, sd, effect.lower, effect.upper)[0]
+    known = effect.measured
+    still = ((effect.point - held.baseline) / sd)[known] ** 2
+    rows = []
+    for name, weight, forecast in zip(names, weights, held.candidates.T, strict=True):
+        score = log_likelihood(forecast, sd, effect.lower, effect.upper)[0]
+        row = {"candidate": name, "weight": weight, "log_score_gain": float((score - null).mean())}
+        if known.any():
+            miss = (effect.point - forecast)[known]
+            row["inner_r2"] = float(1 - np.sum((miss / sd[known]) ** 2) / still.sum())
+            row["inner_mae"] = float(np.abs(miss).mean())
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """Held-out rows as the weights see them: where they start, what each candidate adds."""
+
+    start: np.ndarray
+    steps: np.ndarray
+    sd: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+    def take(self, rows: np.ndarray) -> _Scene:
+        parts = (self.start, self.steps, self.sd, self.lower, self.upper)
+        return _Scene(*(values[rows] for values in parts))
+
+    def gain(self, weights: np.ndarray) -> np.ndarray:
+        """Return the log score of each row over the baseline's."""
+        with_steps, without = (
+            log_likelihood(mean, self.sd, self.lower, self.upper)[0]
+            for mean in (self.start + self.steps @ weights, self.start)
+        )
+        return with_steps - without
+
+
+def _best_weights(scene: _Scene) -> np.ndarray:
+    count = scene.steps.shape[1]
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope, _ = log_likelihood(held.baseline + steps @ weights, sd, lower, upper)
-        return float(-value.sum()), -(steps.T @ slope)
+        mean = scene.start + scene.steps @ weights
+        value, slope, _ = log_likelihood(mean, scene.sd, scene.lower, scene.upper)
+        return float(-value.sum()), -(scene.steps.T @ slope)
 
-    count = steps.shape[1]
     best = minimize(
         loss,
         np.full(count, 0.5 / count),
@@ -134,13 +210,24 @@ def choose_weights(held: HeldOut, effects: Effects, studies: np.ndarray) -> np.n
         },
         options={"maxiter": 300},
     )
-    weights = np.clip(best.x, 0, 1)
-    gain = log_likelihood(held.baseline + steps @ weights, sd, lower, upper)[0] - base
-    return weights * trusted_share(gain, studies[held.rows])
+    return np.clip(best.x, 0, 1)
 
 
 def trusted_share(gain: np.ndarray, studies: np.ndarray) -> float:
-    """Return the share of a gain that is not noise, from its spread over studies.
+    """Return the share of a gain that is beyond its noise: ``1 - 2 (se / gain)^2``, not negative.
+
+    The standard error is over studies; with a factor of one it is the positive-part James-Stein
+    rule (Efron and Morris 1973, J Am Stat Assoc 68:117-130), two holds back more.
+
+    Parameters
+    ----------
+    gain : ndarray, shape (n,)
+        Log score over the baseline's, of rows whose study had no part in the choice.
+    studies : ndarray, shape (n,)
+
+    Returns
+    -------
+    float
 
     Examples
     --------
@@ -152,7 +239,7 @@ def trusted_share(gain: np.ndarray, studies: np.ndarray) -> float:
     if total <= 0 or len(by_study) < 2:
         return 0.0
     noise = len(by_study) * by_study.var(ddof=1)
-    return float(max(0.0, 1 - noise / total**2))
+    return float(max(0.0, 1 - CAUTION * noise / total**2))
 
 
 def fit_blend(
@@ -163,8 +250,19 @@ def fit_blend(
     X, y, encoder = _encoded(corpus, effects, rows)
     weights = np.asarray(weights, dtype=float)
     used = np.flatnonzero(weights > 1e-3)
-    members = tuple(experiment.candidates[k].build(experiment.seed).fit(X, y) for k in used)
-    return Blend(encoder, RandomEffectsMean().fit(X, y), members, weights[used])
+    start = _baseline(corpus, encoder, experiment)
+    members = tuple(
+        experiment.candidates[k]
+        .build(experiment.seed, start)
+        .fit(X, y, groups=corpus.studies[rows])
+        for k in used
+    )
+    return Blend(encoder, clone(start).fit(X, y), members, weights[used])
+
+
+def _baseline(corpus: Corpus, encoder: DesignEncoder, experiment: Experiment) -> RandomEffectsMean:
+    pooled = corpus.pooled if experiment.prior == "pooled" else None
+    return make_baseline(encoder, pooled, experiment.baseline_by)
 
 
 def _encoded(

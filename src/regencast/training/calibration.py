@@ -12,6 +12,7 @@ from scipy.stats import norm
 from regencast.effects import Effects
 
 LEVEL = 0.90
+Z = float(norm.ppf(0.5 + LEVEL / 2))
 #: A two-sided 90 % conformal interval needs 19 studies; with fewer it is a normal interval.
 MIN_STUDIES = 19
 
@@ -20,63 +21,90 @@ MIN_STUDIES = 19
 class Calibration:
     """How far an observed effect lies from its forecast.
 
+    The spread between studies is ``tau2 exp(growth step + reach (remoteness - 1))`` with step the
+    forecast's distance above the baseline and remoteness the distance from the training studies in
+    units of the border of `sparse` support.
+
     Attributes
     ----------
     tau2 : float
-        Spread of observed effects that group sizes do not explain, at the baseline.
-    growth : float
-        How the log of it grows with the forecast's distance above the baseline.
+        Spread that group sizes do not explain, at the baseline and at the border of support.
+    growth, reach : float
+        What the log of it gains per step of one g and per unit of remoteness; reach is not
+        negative: no forecast is surer far from the studies.
     low, high : float
         Held-out 5 % and 95 % quantiles of the standardised residual.
     n_studies : int
         Held-out studies with a measured effect.
     sampling : float
         Sampling variance of g = 0 for a group size of the corpus.
+    edge : float
+        Remoteness at which support ends; beyond it the spread grows with its square.
     """
 
     tau2: float
     growth: float
+    reach: float
     low: float
     high: float
     n_studies: int
     sampling: float
+    edge: float
 
     @property
     def conformal(self) -> bool:
         """Whether the quantiles are held-out ones rather than the normal's."""
         return self.n_studies >= MIN_STUDIES
 
+    def true_sd(self, step: np.ndarray, remoteness: np.ndarray) -> np.ndarray:
+        """Return the standard deviation of a new study's true effect about its forecast, in g.
+
+        Parameters
+        ----------
+        step : ndarray, shape (n,)
+            Forecast minus baseline, in g.
+        remoteness : ndarray, shape (n,)
+            In units of the border of sparse support.
+        """
+        beyond = np.maximum(remoteness / self.edge, 1.0) ** 2
+        return np.sqrt(
+            beyond * _spread(np.log(self.tau2), self.growth, self.reach, step, remoteness)
+        )
+
     def interval(
-        self, forecast: np.ndarray, baseline: np.ndarray, sampling: np.ndarray
+        self, forecast: np.ndarray, true_sd: np.ndarray, sampling: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the 90 % interval of an observed effect.
 
         Parameters
         ----------
-        forecast, baseline : ndarray, shape (n,)
+        forecast, true_sd : ndarray, shape (n,)
             In g.
         sampling : ndarray, shape (n,)
-            Sampling variance of g = 0 at the planned group sizes; NaN where these are unknown.
+            Sampling variance of g = 0 at the planned group sizes.
         """
-        spread = np.where(np.isfinite(sampling), sampling, self.sampling)
-        sd = _sd(np.log(self.tau2), self.growth, forecast - baseline, spread)
+        sd = np.sqrt(true_sd**2 + sampling)
         return forecast + self.low * sd, forecast + self.high * sd
 
 
 def calibrate(
     forecast: np.ndarray,
     baseline: np.ndarray,
+    remoteness: np.ndarray,
     effects: Effects,
     studies: np.ndarray,
     sampling: np.ndarray,
     tau2: float,
+    edge: float,
 ) -> Calibration:
     """Learn the intervals from held-out forecasts.
 
     Parameters
     ----------
     forecast, baseline : ndarray, shape (n,)
-        Held-out forecasts.
+        Held-out forecasts, in g.
+    remoteness : ndarray, shape (n,)
+        Of each design from the other studies, in units of the border of sparse support.
     effects : Effects
         Of the same rows.
     studies : ndarray, shape (n,)
@@ -84,33 +112,55 @@ def calibrate(
         As in `Calibration.interval`; no NaN.
     tau2 : float
         Used where too few rows are measured.
+    edge : float
+        Remoteness at which support ends.
+
+    Returns
+    -------
+    Calibration
     """
     rows = effects.measured
     usual = float(np.median(sampling))
     names = studies[rows].astype(str)
     n_studies = len(np.unique(names))
     if n_studies < MIN_STUDIES:
-        z = float(norm.ppf(0.5 + LEVEL / 2))
-        return Calibration(max(tau2, 1e-6), 0.0, -z, z, n_studies, usual)
+        return Calibration(max(tau2, 1e-6), 0.0, 0.0, -Z, Z, n_studies, usual, edge)
     residual = effects.point[rows] - forecast[rows]
-    step = (forecast - baseline)[rows]
+    step, far = (forecast - baseline)[rows], remoteness[rows]
     weight = _fair_weights(names)
 
+    def deviation(theta: np.ndarray) -> np.ndarray:
+        return np.sqrt(_spread(theta[0], theta[1], abs(theta[2]), step, far) + sampling[rows])
+
     def loss(theta: np.ndarray) -> float:
-        sd = _sd(theta[0], theta[1], step, sampling[rows])
+        sd = deviation(theta)
         fit = np.sum(weight * (0.5 * (residual / sd) ** 2 + np.log(sd)))
-        return float(fit * len(residual) + 0.5 * (theta[1] / 0.5) ** 2)
+        # Normal priors: a spread that quadruples per g, or per unit of remoteness, is unlikely.
+        return float(fit * len(residual) + 0.5 * np.sum((theta[1:] / 0.5) ** 2))
 
-    start = np.array([np.log(max(tau2, 1e-3)), 0.0])
-    best = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-6})
-    z = residual / _sd(best.x[0], best.x[1], step, sampling[rows])
+    start = np.array([np.log(max(tau2, 1e-3)), 0.0, 0.1])
+    options = {"xatol": 1e-4, "fatol": 1e-6, "maxiter": 2000}
+    log_tau2, growth, reach = minimize(loss, start, method="Nelder-Mead", options=options).x
+    z = residual / deviation(np.array([log_tau2, growth, reach]))
     tail = (1 - LEVEL) / 2
-    low, high = _quantile(z, weight, tail), _quantile(z, weight, 1 - tail)
-    return Calibration(float(np.exp(best.x[0])), float(best.x[1]), low, high, n_studies, usual)
+    low, high = (_quantile(z, weight, share, n_studies) for share in (tail, 1 - tail))
+    return Calibration(
+        float(np.exp(log_tau2)),
+        float(growth),
+        float(abs(reach)),
+        low,
+        high,
+        n_studies,
+        usual,
+        edge,
+    )
 
 
-def _sd(log_tau2: float, growth: float, step: np.ndarray, sampling: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.exp(np.clip(log_tau2 + growth * step, -12, 8)) + sampling)
+def _spread(
+    log_tau2: float, growth: float, reach: float, step: np.ndarray, remoteness: np.ndarray
+) -> np.ndarray:
+    power = log_tau2 + growth * step + reach * (np.minimum(remoteness, 3.0) - 1.0)
+    return np.exp(np.clip(power, -12, 8))
 
 
 def _fair_weights(names: np.ndarray) -> np.ndarray:
@@ -119,7 +169,13 @@ def _fair_weights(names: np.ndarray) -> np.ndarray:
     return 0.5 / len(names) + 0.5 / (sizes * len(np.unique(names)))
 
 
-def _quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:
+def _quantile(values: np.ndarray, weight: np.ndarray, share: float, n_studies: int) -> float:
+    """Return the weighted quantile at which a new study is expected to be covered.
+
+    The i-th of K ordered values covers i / (K + 1) of new ones on average (Weibull 1939), which
+    widens the interval where there are few studies.
+    """
     order = np.argsort(values)
-    centre = np.cumsum(weight[order]) - 0.5 * weight[order]
-    return float(np.interp(share, centre, values[order]))
+    middle = np.cumsum(weight[order]) - 0.5 * weight[order]
+    position = (middle * n_studies + 0.5) / (n_studies + 1)
+    return float(np.interp(share, position, values[order]))

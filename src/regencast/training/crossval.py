@@ -39,7 +39,8 @@ def cross_validate(
     -------
     pandas.DataFrame
         One row per contrast, in the corpus's order: contrast_id, study_id, fold, observed,
-        observed_lower, observed_upper, variance, baseline, predicted, low90, high90.
+        observed_lower, observed_upper, variance, baseline, predicted, low90, high90; then
+        true_sd, remoteness and support, as `Forecaster.forecast` gives them.
     """
     names = list(dict.fromkeys(folds))
     tasks = (delayed(_one_fold)(corpus, effects, experiment, folds == name) for name in names)

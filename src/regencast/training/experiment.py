@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import inspect
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from regencast.errors import fail
-from regencast.models import CensoredRidge, IntervalBoosting, IntervalForest
+from regencast.models import (
+    CensoredRidge,
+    IntervalBoosting,
+    IntervalForest,
+    RandomEffectsMean,
+    StudyProcess,
+)
 from regencast.models.residual import ResidualRegressor
 
 FAMILIES: dict[str, type[ResidualRegressor]] = {
     "ridge": CensoredRidge,
     "boosting": IntervalBoosting,
     "forest": IntervalForest,
+    "process": StudyProcess,
 }
+PRIORS = ("pooled", "none")
 #: A small grid that spans stiff to supple; the same for every corpus.
 DEFAULT_CANDIDATES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("ridge", {"reach": 0.03}),
@@ -23,7 +32,9 @@ DEFAULT_CANDIDATES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("boosting", {"max_depth": 2}),
     ("boosting", {"max_depth": 6, "min_child_weight": 8.0, "learning_rate": 0.02}),
     ("forest", {"min_samples_leaf": 4, "use_intervals": False}),
+    ("forest", {"min_samples_leaf": 16, "use_intervals": False}),
     ("forest", {"min_samples_leaf": 8}),
+    ("process", {}),
 )
 
 
@@ -39,12 +50,13 @@ class Candidate:
         """The name under which it is tracked."""
         return " ".join([self.family, *(f"{key}={value}" for key, value in self.settings)])
 
-    def build(self, seed: int) -> ResidualRegressor:
-        """Return the unfitted estimator."""
-        settings = dict(self.settings)
-        if self.family != "ridge":
+    def build(self, seed: int, baseline: RandomEffectsMean | None = None) -> ResidualRegressor:
+        """Return the unfitted estimator, which starts from the baseline."""
+        family = FAMILIES[self.family]
+        settings = {**dict(self.settings), "baseline": baseline}
+        if "random_state" in inspect.signature(family).parameters:
             settings["random_state"] = seed
-        return FAMILIES[self.family](**settings)
+        return family(**settings)
 
 
 def _defaults() -> tuple[Candidate, ...]:
@@ -53,13 +65,28 @@ def _defaults() -> tuple[Candidate, ...]:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything that decides a run besides the corpus itself."""
+    """Everything that decides a run besides the corpus itself.
+
+    Attributes
+    ----------
+    name, corpus : str
+        Name in MLflow; path of the data package.
+    seed, outer_folds, inner_folds : int
+    prior : str
+        ``pooled``: the published pooled estimates that a package carries hold the scale (a package
+        without them has no prior); ``none``: they do not.
+    baseline_by : str
+        The category whose levels get a baseline of their own; empty for one baseline.
+    candidates : tuple of Candidate
+    """
 
     name: str = "default"
     corpus: str = "data/corpus"
     seed: int = 20260101
     outer_folds: int = 10
     inner_folds: int = 5
+    prior: str = "pooled"
+    baseline_by: str = ""
     candidates: tuple[Candidate, ...] = field(default_factory=_defaults)
 
 
@@ -99,6 +126,17 @@ def read_experiment(path: Path | None) -> Experiment:
                 column=key,
                 value=str(data[key]),
             )
+    for key in ("name", "corpus", "prior", "baseline_by"):
+        if key in data and not isinstance(data[key], str):
+            raise fail(path, "it must be a text", "Quote it", column=key, value=str(data[key]))
+    if data.get("prior", "pooled") not in PRIORS:
+        raise fail(
+            path,
+            "the prior is unknown",
+            f"Use one of {', '.join(PRIORS)}",
+            column="prior",
+            value=data["prior"],
+        )
     candidates = data.pop("candidates", None)
     experiment = replace(Experiment(path.stem), **data)
     if candidates is None:

@@ -7,9 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from regencast.corpus import Corpus
+from regencast.corpus import Corpus, Schema
 from regencast.effects import Effects
-from regencast.training.blend import Blend, choose_weights, fit_blend, hold_out
+from regencast.training.blend import (
+    Blend,
+    HeldOut,
+    choose_weights,
+    compare_candidates,
+    fit_blend,
+    hold_out,
+)
 from regencast.training.calibration import Calibration, calibrate
 from regencast.training.experiment import Experiment
 from regencast.training.support import Support, learn_support
@@ -17,32 +24,65 @@ from regencast.training.support import Support, learn_support
 
 @dataclass(frozen=True)
 class Forecaster:
-    """A trained model with all that a forecast needs."""
+    """A trained model with all that a forecast needs.
+
+    Attributes
+    ----------
+    blend : Blend
+    calibration : Calibration
+    support : Support
+    digest : str
+        Of the corpus that it learned from.
+    names : tuple of str
+        Of the candidates among which it was chosen.
+    verdict : str
+        What held-out studies say of it, in one sentence; empty before that is known.
+    """
 
     blend: Blend
     calibration: Calibration
     support: Support
     digest: str
     names: tuple[str, ...]
+    verdict: str = ""
 
     def forecast(self, designs: pd.DataFrame) -> pd.DataFrame:
         """Forecast designs that carry the columns of the schema.
 
+        Parameters
+        ----------
+        designs : pandas.DataFrame, n rows
+
         Returns
         -------
         pandas.DataFrame
-            ``baseline``, ``predicted``, ``low90``, ``high90`` in g.
+            ``baseline``, ``predicted``, ``low90``, ``high90`` (90 % interval of the observed
+            effect of a new study), ``true_sd`` (standard deviation of its true effect), all in g;
+            ``remoteness`` (1 at the border of sparse support) and ``support``.
         """
         X = self.blend.encoder.transform(designs)
         predicted, baseline = self.blend.predict_encoded(X), self.blend.baseline.predict(X)
         sampling = planned_variance(designs, self.blend.encoder.schema)
-        low, high = self.calibration.interval(predicted, baseline, sampling)
+        sampling = np.where(np.isfinite(sampling), sampling, self.calibration.sampling)
+        distance = self.support.remoteness(X)
+        remoteness = distance / self.support.unit
+        true_sd = self.calibration.true_sd(predicted - baseline, remoteness)
+        low, high = self.calibration.interval(predicted, true_sd, sampling)
         return pd.DataFrame(
-            {"baseline": baseline, "predicted": predicted, "low90": low, "high90": high}
+            {
+                "baseline": baseline,
+                "predicted": predicted,
+                "low90": low,
+                "high90": high,
+                "true_sd": true_sd,
+                "remoteness": remoteness,
+                "support": self.support.classify(distance),
+            },
+            index=designs.index,
         )
 
 
-def planned_variance(designs: pd.DataFrame, schema) -> np.ndarray:
+def planned_variance(designs: pd.DataFrame, schema: Schema) -> np.ndarray:
     """Return 1/n1 + 1/n2 of the planned groups, NaN where not given."""
     parts = []
     for role in ("n_treated", "n_control"):
@@ -54,31 +94,51 @@ def planned_variance(designs: pd.DataFrame, schema) -> np.ndarray:
 
 def fit_forecaster(
     corpus: Corpus, effects: Effects, experiment: Experiment
-) -> tuple[Forecaster, np.ndarray]:
+) -> tuple[Forecaster, pd.DataFrame]:
     """Choose among the candidates inside the corpus and fit the choice.
 
     Returns
     -------
     forecaster : Forecaster
-    weights : ndarray, shape (n_candidates,)
+    candidates : pandas.DataFrame
+        What each candidate did on the inner folds, as `compare_candidates` gives it.
     """
     held = hold_out(corpus, effects, experiment)
     weights = choose_weights(held, effects, corpus.studies)
     blend = fit_blend(corpus, effects, experiment, weights)
-    forecast = held.baseline + (held.candidates - held.baseline[:, None]) @ weights
-    sampling = planned_variance(corpus.frame, corpus.schema)
-    sampling = np.where(np.isfinite(sampling), sampling, np.nanmedian(np.append(sampling, [1 / 3])))
-    calibration = calibrate(
-        forecast,
-        held.baseline,
-        effects.take(held.rows),
-        corpus.studies[held.rows],
-        sampling[held.rows],
-        blend.baseline.tau2_,
-    )
     rows = np.flatnonzero(effects.informative)
     X = blend.encoder.transform(corpus.frame.iloc[rows])
     factors = [feature.factor for feature in blend.encoder.features_]
     support = learn_support(X, factors, blend.predict_encoded, corpus.studies[rows])
+    remoteness = np.full(len(corpus), np.nan)
+    remoteness[rows] = support.remoteness(X, corpus.studies[rows].astype(str)) / support.unit
+    calibration = _calibrate(corpus, effects, held, weights, blend, support, remoteness)
     names = tuple(candidate.name for candidate in experiment.candidates)
-    return Forecaster(blend, calibration, support, corpus.digest, names), weights
+    forecaster = Forecaster(blend, calibration, support, corpus.digest, names)
+    return forecaster, compare_candidates(held, effects, names, weights)
+
+
+def _calibrate(
+    corpus: Corpus,
+    effects: Effects,
+    held: HeldOut,
+    weights: np.ndarray,
+    blend: Blend,
+    support: Support,
+    remoteness: np.ndarray,
+) -> Calibration:
+    forecast = held.baseline + (held.candidates - held.baseline[:, None]) @ weights
+    sampling = planned_variance(corpus.frame, corpus.schema)
+    usual = np.nanmedian(np.append(sampling, [1 / 3]))
+    sampling = np.where(np.isfinite(sampling), sampling, usual)
+    edge = max(support.borders[1] / support.unit, 1.0)
+    return calibrate(
+        forecast,
+        held.baseline,
+        np.minimum(remoteness, 10.0)[held.rows],
+        effects.take(held.rows),
+        corpus.studies[held.rows],
+        sampling[held.rows],
+        blend.baseline.tau2_,
+        edge,
+    )

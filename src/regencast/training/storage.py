@@ -12,24 +12,36 @@ import xgboost as xgb
 
 from regencast.designs import DesignEncoder
 from regencast.errors import fail
-from regencast.models import CensoredRidge, IntervalBoosting, IntervalForest, RandomEffectsMean
+from regencast.models import (
+    CensoredRidge,
+    IntervalBoosting,
+    IntervalForest,
+    RandomEffectsMean,
+    StudyProcess,
+)
 from regencast.models.residual import ResidualRegressor
 from regencast.training.blend import Blend
 from regencast.training.calibration import Calibration
 from regencast.training.forecaster import Forecaster
 from regencast.training.support import Support
 
-FAMILIES = {kind.__name__: kind for kind in (CensoredRidge, IntervalBoosting, IntervalForest)}
-RIDGE_STATE = (
-    "intercept_",
-    "coef_",
-    "tau2_",
-    "_centre",
-    "_scale",
-    "_marked",
-    "_mark_centre",
-    "_mark_scale",
-)
+FAMILIES = {
+    kind.__name__: kind for kind in (CensoredRidge, IntervalBoosting, IntervalForest, StudyProcess)
+}
+#: Fitted arrays of the families that are nothing but arrays.
+STATES = {
+    CensoredRidge: (
+        "intercept_",
+        "coef_",
+        "tau2_",
+        "_centre",
+        "_scale",
+        "_marked",
+        "_mark_centre",
+        "_mark_scale",
+    ),
+    StudyProcess: ("amplitude_", "decay_", "centre_", "scale_", "places_", "dual_"),
+}
 
 
 def save_forecaster(forecaster: Forecaster, folder: Path) -> None:
@@ -53,6 +65,7 @@ def save_forecaster(forecaster: Forecaster, folder: Path) -> None:
         },
         "digest": forecaster.digest,
         "names": list(forecaster.names),
+        "verdict": forecaster.verdict,
     }
     (folder / "forecaster.json").write_text(json.dumps(state), encoding="utf-8")
     digests = {
@@ -96,7 +109,9 @@ def load_forecaster(folder: Path) -> Forecaster:
         (kept["borders"][0], kept["borders"][1]),
     )
     calibration = Calibration(**state["calibration"])
-    return Forecaster(blend, calibration, support, state["digest"], tuple(state["names"]))
+    return Forecaster(
+        blend, calibration, support, state["digest"], tuple(state["names"]), state["verdict"]
+    )
 
 
 def _save_member(member: ResidualRegressor, folder: Path, place: int) -> dict[str, Any]:
@@ -110,8 +125,9 @@ def _save_member(member: ResidualRegressor, folder: Path, place: int) -> dict[st
     }
     if not member.learned_:
         return entry
-    if isinstance(member, CensoredRidge):
-        entry["state"] = {name: np.asarray(getattr(member, name)).tolist() for name in RIDGE_STATE}
+    if type(member) in STATES:
+        names = STATES[type(member)]
+        entry["state"] = {name: np.asarray(getattr(member, name)).tolist() for name in names}
     elif isinstance(member, IntervalBoosting):
         entry["file"], entry["unit"] = f"member{place}.ubj", member.unit_
         member.booster_.save_model(folder / entry["file"])
@@ -132,7 +148,7 @@ def _load_member(entry: dict[str, Any], folder: Path, digests: dict) -> Residual
         return member
     if "file" in entry and entry["file"] not in digests:
         raise fail(folder, "the manifest does not list a member's file", "Train again")
-    if isinstance(member, CensoredRidge):
+    if type(member) in STATES:
         for name, value in entry["state"].items():
             setattr(member, name, np.array(value, int if name == "_marked" else float))
     elif isinstance(member, IntervalBoosting):
@@ -162,14 +178,16 @@ def _baseline_state(baseline: RandomEffectsMean) -> dict[str, Any]:
     return {
         "mean": baseline.mean_,
         "tau2": baseline.tau2_,
+        "group_columns": list(baseline.group_columns),
+        "group_means": baseline.group_means_.tolist(),
         "n_features": int(baseline.n_features_in_),
     }
 
 
 def _load_baseline(state: dict[str, Any]) -> RandomEffectsMean:
-    baseline = RandomEffectsMean()
+    baseline = RandomEffectsMean(group_columns=tuple(state["group_columns"]))
     baseline.mean_, baseline.tau2_ = state["mean"], state["tau2"]
-    baseline.group_means_ = np.zeros(0)
+    baseline.group_means_ = np.array(state["group_means"], dtype=float)
     baseline.n_features_in_ = state["n_features"]
     return baseline
 

@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 CLASSES = ("supported", "sparse", "extrapolating")
 #: Share of the training designs, each measured without its own study, inside the two borders.
 SHARES = (0.80, 0.975)
+#: Distance is the mean over this many nearest studies: one odd twin is no support.
 NEAREST = 3
 
 
@@ -19,7 +20,7 @@ class Support:
 
     Attributes
     ----------
-    points : ndarray, shape (n, p)
+    points : ndarray, shape (n, 2 n_features)
         Scaled training designs.
     studies : ndarray of str, shape (n,)
     scale, centre : ndarray, shape (n_features,)
@@ -33,19 +34,53 @@ class Support:
     centre: np.ndarray
     borders: tuple[float, float]
 
-    def distances(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the distance of each design to each study, and the studies' names."""
-        return _by_study(
-            cdist(_place(X, self.scale, self.centre), self.points, "cityblock"), self.studies
-        )
+    @property
+    def unit(self) -> float:
+        """The border of sparse support, by which remoteness is measured; never zero."""
+        return next((border for border in self.borders if border > 0), 1.0)
 
-    def classify(self, X: np.ndarray) -> tuple[np.ndarray, list[list[str]]]:
-        """Return the class of each design, and its five nearest studies."""
-        distance, names = self.distances(X)
-        order = np.argsort(distance, axis=1, kind="stable")
-        near = np.take_along_axis(distance, order[:, :NEAREST], axis=1).mean(axis=1)
-        labels = np.array(CLASSES, dtype=object)[np.searchsorted(self.borders, near)]
-        return labels, [[str(names[j]) for j in row[:5]] for row in order]
+    def distances(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the distance of each design to each study, and the studies' names.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, n_features)
+
+        Returns
+        -------
+        distances : ndarray, shape (n, n_studies)
+        names : ndarray of str, shape (n_studies,)
+        """
+        names, place = np.unique(self.studies, return_inverse=True)
+        order = np.argsort(place, kind="stable")
+        starts = np.searchsorted(place[order], np.arange(len(names)))
+        apart = cdist(_place(X, self.scale, self.centre), self.points[order], "cityblock")
+        return np.minimum.reduceat(apart, starts, axis=1), names
+
+    def remoteness(self, X: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+        """Return the mean distance to the three nearest studies.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, n_features)
+        own : ndarray of str, shape (n,), optional
+            A study that does not count, for designs that are training designs themselves.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
+        apart, names = self.distances(X)
+        if own is not None:
+            apart = np.where(names[None, :] == own[:, None], np.inf, apart)
+        near = np.sort(apart, axis=1)[:, :NEAREST]
+        known = np.isfinite(near)
+        total = np.where(known, near, 0.0).sum(axis=1)
+        return np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.inf)
+
+    def classify(self, remoteness: np.ndarray) -> np.ndarray:
+        """Return ``supported``, ``sparse`` or ``extrapolating`` for each remoteness."""
+        return np.array(CLASSES, dtype=object)[np.searchsorted(self.borders, remoteness)]
 
 
 def learn_support(X: np.ndarray, factors: list[str], predict, studies: np.ndarray) -> Support:
@@ -59,7 +94,28 @@ def learn_support(X: np.ndarray, factors: list[str], predict, studies: np.ndarra
     predict : callable
         From encoded designs to effects.
     studies : ndarray, shape (n,)
+
+    Returns
+    -------
+    Support
     """
+    share = _factor_shares(X, factors, predict)
+    present = ~np.isnan(X)
+    centre = np.where(present, X, 0.0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+    spread = np.where(present, np.abs(X - centre), 0.0).sum(axis=0)
+    spread = 2 * spread / np.maximum(present.sum(axis=0), 1)
+    width = np.array([factors.count(name) for name in factors])
+    scale = np.array([share[name] for name in factors]) / width / np.maximum(spread, 0.1)
+    studies = studies.astype(str)
+    support = Support(_place(X, scale, centre), studies, scale, centre, (0.0, 0.0))
+    near = support.remoteness(X, studies)
+    near = near[np.isfinite(near)]
+    low, high = np.quantile(near, SHARES) if len(near) else (0.0, 0.0)
+    return Support(support.points, studies, scale, centre, (float(low), float(high)))
+
+
+def _factor_shares(X: np.ndarray, factors: list[str], predict) -> dict[str, float]:
+    """Return each factor's share in what the forecast depends on; they sum to one."""
     rng = np.random.default_rng(0)
     still = predict(X)
     names = np.array(factors)
@@ -72,31 +128,10 @@ def learn_support(X: np.ndarray, factors: list[str], predict, studies: np.ndarra
     total = sum(moved.values())
     # A tenth is shared evenly, so that a factor the model ignores still counts as unknown ground.
     even = 0.1 / len(moved)
-    share = {k: even + 0.9 * (v / total if total > 0 else 1 / len(moved)) for k, v in moved.items()}
-    present = ~np.isnan(X)
-    centre = np.where(present, X, 0.0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
-    spread = np.where(present, np.abs(X - centre), 0.0).sum(axis=0)
-    spread = 2 * spread / np.maximum(present.sum(axis=0), 1)
-    width = np.array([(names == name).sum() for name in factors])
-    scale = np.array([share[name] for name in factors]) / width / np.maximum(spread, 0.1)
-    points = _place(X, scale, centre)
-    distance, order = _by_study(cdist(points, points, "cityblock"), studies.astype(str))
-    own = order[None, :] == studies.astype(str)[:, None]
-    rest = np.sort(np.where(own, np.inf, distance), axis=1)[:, :NEAREST]
-    near = np.where(np.isfinite(rest), rest, np.nan)
-    near = np.nanmean(near, axis=1) if len(order) > 1 else np.zeros(len(X))
-    low, high = np.quantile(near, SHARES)
-    return Support(points, studies.astype(str), scale, centre, (float(low), float(high)))
+    return {k: even + 0.9 * (v / total if total > 0 else 1 / len(moved)) for k, v in moved.items()}
 
 
 def _place(X: np.ndarray, scale: np.ndarray, centre: np.ndarray) -> np.ndarray:
     """Return scaled designs, with a mark beside each number for its absence."""
     missing = np.isnan(X)
     return np.hstack([np.where(missing, centre, X) * scale, missing * scale])
-
-
-def _by_study(distance: np.ndarray, studies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    names, codes = np.unique(studies, return_inverse=True)
-    order = np.argsort(codes, kind="stable")
-    starts = np.searchsorted(codes[order], np.arange(len(names)))
-    return np.minimum.reduceat(distance[:, order], starts, axis=1), names

@@ -4,7 +4,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help train score explain evaluate mlflow check types format test
+.PHONY: help train score explain evaluate mlflow check format test benchmark
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
@@ -33,16 +33,17 @@ evaluate: .venv/ready ## held-out forecasts of the shipped corpus to out/evaluat
 mlflow: .venv/ready ## open the MLflow pages on 127.0.0.1
 	$(BIN)/mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///experiments/mlflow.db
 
-check: .venv/ready ## lint and format, without editing
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
-
-types: .venv/ready ## type check (not yet clean)
+check: .venv/ready ## lint, format and types, without editing
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 
 format: .venv/ready ## format the code
-	$(BIN)/ruff check --fix src tests
-	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
 
 test: .venv/ready ## run the tests
 	$(BIN)/pytest -n 2
+
+benchmark: .venv/ready ## measure skill against peers, directions, control and speed (needs the bench packages)
+	cd benchmarks && for one in speed skill hidden control; do ../$(BIN)/python $$one.py || exit 1; done

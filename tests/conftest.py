@@ -10,7 +10,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from regencast.corpus import read_corpus
+from regencast.effects import read_effects
+from regencast.training import Experiment, fit_forecaster
+from regencast.training.experiment import Candidate
+
 ROOT = Path(__file__).parents[1]
+#: One of each family, small: for tests of what is done with a model, not of how good it is.
+SMALL = Experiment(
+    inner_folds=3,
+    candidates=(
+        Candidate("ridge", (("reach", 0.1),)),
+        Candidate("boosting", (("max_depth", 2), ("n_estimators", 60))),
+        Candidate("forest", (("n_estimators", 40), ("n_passes", 1))),
+        Candidate("process", ()),
+    ),
+)
+SMALL_TOML = """
+inner_folds = 3
+outer_folds = 4
+candidates = [
+  {family = "ridge", reach = 0.1},
+  {family = "forest", n_estimators = 40, n_passes = 1},
+]
+"""
 
 
 def simulate(folder: Path, seed: int = 0, n_studies: int = 60, numbers: float = 0.6) -> Path:
@@ -57,6 +80,14 @@ def simulate(folder: Path, seed: int = 0, n_studies: int = 60, numbers: float = 
     resource = {"name": "contrasts", "path": "contrasts.csv", "schema": {"fields": fields}}
     (folder / "datapackage.json").write_text(json.dumps({"name": "sim", "resources": [resource]}))
     return folder
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory):
+    """A simulated corpus, its effects, and a model of each family trained on them."""
+    corpus = read_corpus(simulate(tmp_path_factory.mktemp("sim")))
+    effects = read_effects(corpus)
+    return corpus, effects, fit_forecaster(corpus, effects, SMALL)[0]
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -6,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, SMALL_TOML, simulate
 
 COLUMNS = (
     "contrast_id,study_id,fold,observed,observed_lower,observed_upper,variance,baseline,"
@@ -65,30 +67,97 @@ def test_wrong_usage_exits_with_2():
     assert run("evaluate", "--nonsense").returncode == 2
 
 
-@pytest.mark.slow
-def test_from_corpus_to_scores(package, tmp_path):
-    result = run("evaluate", "--corpus", package, "-o", "held.csv", cwd=tmp_path)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder in which `regencast train` was run, with its package and designs."""
+    folder = tmp_path_factory.mktemp("work")
+    simulate(folder / "sim", n_studies=30)
+    (folder / "small.toml").write_text(SMALL_TOML)
+    (folder / "designs.csv").write_text("unit,source,dose,n1,n2\nug,A,100,8,8\nug,B,1,8,8\n")
+    result = run("train", "small.toml", "--corpus", "sim", cwd=folder)
     assert result.returncode == 0, result.stderr
-    assert list(pd.read_csv(tmp_path / "held.csv")) == COLUMNS
-    result = run("train", "--corpus", package, cwd=tmp_path)
+    return folder, result.stdout
+
+
+def test_training_leaves_a_run_with_children_plots_and_a_champion(trained):
+    folder, said = trained
+    assert "held-out studies" in said.splitlines()[0]
+    code = (
+        "import mlflow, json\n"
+        "client = mlflow.MlflowClient('sqlite:///experiments/mlflow.db')\n"
+        "runs = client.search_runs(['1'])\n"
+        "parent = [r for r in runs if 'mlflow.parentRunId' not in r.data.tags][0]\n"
+        "children = [r for r in runs if r is not parent]\n"
+        "print(json.dumps({'tags': parent.data.tags, 'metrics': parent.data.metrics,"
+        " 'children': [c.data.metrics for c in children],"
+        " 'files': [f.path for f in client.list_artifacts(parent.info.run_id)],"
+        " 'champion': client.get_model_version_by_alias('regencast', 'champion').version}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, check=True
+    )
+    run_ = json.loads(done.stdout.splitlines()[-1])
+    assert run_["tags"]["verdict"] == said.splitlines()[0] and run_["tags"]["corpus_digest"]
+    assert "r2cv" in run_["metrics"] and str(run_["champion"]) == "1"
+    assert len(run_["children"]) == 2
+    assert all({"weight", "inner_r2", "log_score_gain"} <= set(child) for child in run_["children"])
+    assert {"out_of_fold.csv", "candidates.csv", "shap_bar.png"} <= set(run_["files"])
+
+
+def test_scores_are_written_and_never_overwritten_unasked(trained):
+    folder, said = trained
+    result = run("score", "designs.csv", "-o", "scores.csv", cwd=folder)
     assert result.returncode == 0, result.stderr
-    assert (tmp_path / "experiments/mlflow.db").is_file()
-    (tmp_path / "designs.csv").write_text("source,dose,unit,n1,n2\nA,100,ug,8,8\nB,1,ug,8,8\n")
-    result = run("score", "designs.csv", "-o", "scores.csv", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    scores = pd.read_csv(tmp_path / "scores.csv")
+    scores = pd.read_csv(folder / "scores.csv")
     assert scores["score"].iloc[0] > scores["score"].iloc[1]
-    (tmp_path / "bad.csv").write_text("source\nQ\n")
-    result = run("score", "bad.csv", "-o", "none.csv", cwd=tmp_path)
+    assert (scores["verdict"] == said.splitlines()[0]).all()
+    before = (folder / "scores.csv").read_bytes()
+    again = run("score", "designs.csv", "-o", "scores.csv", cwd=folder)
+    assert again.returncode == 1 and "--force" in again.stderr
+    assert (folder / "scores.csv").read_bytes() == before
+
+
+def test_an_unknown_level_is_refused_with_the_nearest(trained):
+    folder, _ = trained
+    (folder / "bad.csv").write_text("source\nQ\n")
+    result = run("score", "bad.csv", "-o", "none.csv", cwd=folder)
     assert result.returncode == 1 and "nearest are" in result.stderr
-    assert not (tmp_path / "none.csv").exists()
+    assert "Traceback" not in result.stderr and not (folder / "none.csv").exists()
+
+
+def test_a_model_that_was_tampered_with_is_refused(trained):
+    folder, _ = trained
+    manifest = next((folder / "experiments").rglob("MANIFEST"))
+    shutil.copytree(manifest.parent, folder / "copy", dirs_exist_ok=True)
+    state = folder / "copy/forecaster.json"
+    state.write_text(state.read_text().replace('"weights": [', '"weights": [0.5, ', 1))
+    result = run("score", "designs.csv", "-o", "none.csv", "--model", "copy", cwd=folder)
+    assert result.returncode == 1 and "changed after it was saved" in result.stderr
+    assert "Traceback" not in result.stderr and not (folder / "none.csv").exists()
+
+
+def test_explain_writes_tables_and_plots(trained):
+    folder, _ = trained
     result = run(
-        "explain", "--corpus", package, "--designs", "designs.csv", "-o", "plots", cwd=tmp_path
+        "explain", "--corpus", "sim", "--designs", "designs.csv", "-o", "plots", cwd=folder
     )
     assert result.returncode == 0, result.stderr
-    assert {p.name for p in (tmp_path / "plots").iterdir()} == {
+    assert {p.name for p in (folder / "plots").iterdir()} >= {
         "importance.csv", "shap_bar.png", "shap_beeswarm.png", "shap_waterfall.png"
     }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_evaluate_gives_the_same_bytes_with_one_and_two_jobs(trained):
+    folder, _ = trained
+    for jobs in (1, 2):
+        result = run(
+            "evaluate", "small.toml", "--corpus", "sim", "--jobs", jobs, "-o", f"{jobs}.csv",
+            cwd=folder,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+    assert (folder / "1.csv").read_bytes() == (folder / "2.csv").read_bytes()
+    assert list(pd.read_csv(folder / "1.csv"))[: len(COLUMNS)] == COLUMNS
 
 
 def test_help_lists_the_commands():

@@ -1,7 +1,10 @@
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,3 +63,50 @@ def test_directions_become_intervals(package):
     better = rows & (corpus.frame["direction"] == "better").to_numpy()
     assert (effects.lower[better] == 0).all() and np.isinf(effects.upper[better]).all()
     assert (critical_g([5, 20], [5, 20])[0]) > critical_g(20, 20)
+
+
+METAFOR = """
+d <- read.csv(commandArgs(TRUE)[1])
+e <- metafor::escalc("SMD", m1i=m1, m2i=m2, sd1i=s1, sd2i=s2, n1i=n1, n2i=n2, data=d, digits=15)
+write.csv(data.frame(yi=sprintf("%.15g", e$yi), vi=sprintf("%.15g", e$vi)),
+          commandArgs(TRUE)[2], row.names=FALSE)
+"""
+
+
+@pytest.mark.bench
+def test_200_real_rows_agree_with_metafor(bench, tmp_path):
+    """metafor's own escalc, run where R has it; the pinned values above need no R."""
+    has = (
+        shutil.which("Rscript")
+        and not subprocess.run(
+            ["Rscript", "-e", "library(metafor)"], capture_output=True
+        ).returncode
+    )
+    if not has:
+        pytest.skip("R has no package metafor")
+    parts = []
+    for name in ("ssri_anxiety", "early_life_ieg"):
+        corpus = read_corpus(bench / name)
+        effects = read_effects(corpus)
+        columns = {
+            short: corpus.role(role).to_numpy(float)
+            for short, role in (
+                ("m1", "mean_treated"), ("m2", "mean_control"), ("s1", "sd_treated"),
+                ("s2", "sd_control"), ("n1", "n_treated"), ("n2", "n_control"),
+            )
+        }  # fmt: skip
+        sem = np.full(len(corpus), name == "early_life_ieg")
+        for arm in "12":
+            columns[f"s{arm}"] *= np.where(sem, np.sqrt(columns[f"n{arm}"]), 1.0)
+        sign = corpus.role("outcome_better").map({"higher": 1.0, "lower": -1.0}).fillna(1.0)
+        part = pd.DataFrame(columns).assign(g=effects.point * sign.to_numpy(), v=effects.variance)
+        parts.append(part[effects.kind == "measured"])
+    rows = pd.concat(parts).sample(200, random_state=1)
+    rows.to_csv(tmp_path / "in.csv", index=False)
+    (tmp_path / "escalc.R").write_text(METAFOR)
+    subprocess.run(
+        ["Rscript", tmp_path / "escalc.R", tmp_path / "in.csv", tmp_path / "out.csv"], check=True
+    )
+    theirs = pd.read_csv(tmp_path / "out.csv")
+    np.testing.assert_allclose(rows["g"], theirs["yi"], atol=1e-8)
+    np.testing.assert_allclose(rows["v"], theirs["vi"], atol=1e-8)

@@ -7,37 +7,55 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.utils.estimator_checks import check_estimator
 
-from conftest import ROOT
+from conftest import SMALL
 from regencast.corpus import read_corpus
-from regencast.effects import read_effects
+from regencast.effects import Effects, read_effects
 from regencast.errors import FaultyInput
 from regencast.forecasting import factor_shapley, read_designs, score_designs
 from regencast.forecasting.score import COLUMNS
-from regencast.models import CensoredRidge, IntervalBoosting, IntervalForest, RandomEffectsMean
+from regencast.models import (
+    CensoredRidge,
+    IntervalBoosting,
+    IntervalForest,
+    RandomEffectsMean,
+    StudyProcess,
+)
 from regencast.training import (
     Experiment,
     cross_validate,
     fit_forecaster,
+    judge,
     load_forecaster,
+    read_experiment,
     read_folds,
     save_forecaster,
     skill,
     study_folds,
 )
+from regencast.training.blend import trusted_share
+from regencast.training.calibration import calibrate
+from regencast.training.prior import prior_from_pooled
 
-# Trees do not treat a weight of two exactly as two rows (row sampling, minimum leaf sizes).
-UNEQUAL = {"check_sample_weight_equivalence_on_dense_data": "row sampling"}
+# A weight of two is not two rows: trees sample rows and count them in leaves, and in the process
+# each row has a deviation of its own, which a weight does not halve.
+UNEQUAL = {"check_sample_weight_equivalence_on_dense_data": "rows are counted"}
 
 
 @pytest.mark.parametrize(
     "estimator",
-    [RandomEffectsMean(), CensoredRidge(), IntervalBoosting(), IntervalForest(n_estimators=10)],
+    [
+        RandomEffectsMean(),
+        CensoredRidge(),
+        IntervalBoosting(),
+        IntervalForest(n_estimators=10),
+        StudyProcess(),
+    ],
     ids=lambda estimator: type(estimator).__name__,
 )
 @pytest.mark.filterwarnings("ignore")
 def test_estimators_keep_scikit_learns_interface(estimator):
-    trees = isinstance(estimator, IntervalBoosting | IntervalForest)
-    check_estimator(estimator, expected_failed_checks=UNEQUAL if trees else {})
+    counted = isinstance(estimator, IntervalBoosting | IntervalForest | StudyProcess)
+    check_estimator(estimator, expected_failed_checks=UNEQUAL if counted else {})
 
 
 @given(st.lists(st.integers(0, 12), min_size=3, max_size=60), st.integers(2, 10))
@@ -47,21 +65,11 @@ def test_no_study_stands_on_both_sides(studies, n_folds):
     assert (pd.Series(fold).groupby(names).nunique() == 1).all()
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    from conftest import simulate
-
-    corpus = read_corpus(simulate(tmp_path_factory.mktemp("sim")))
-    effects = read_effects(corpus)
-    forecaster, _ = fit_forecaster(corpus, effects, Experiment())
-    return corpus, effects, forecaster
-
-
-def test_known_truth_is_found_and_forecasts_do_not_depend_on_jobs(trained):
-    corpus, effects, forecaster = trained
+def test_known_truth_is_found_and_forecasts_do_not_depend_on_jobs(simulated):
+    corpus, effects, forecaster = simulated
     folds = study_folds(corpus.studies, 4, 1)
-    one = cross_validate(corpus, effects, Experiment(), folds, jobs=1)
-    two = cross_validate(corpus, effects, Experiment(), folds, jobs=2)
+    one = cross_validate(corpus, effects, SMALL, folds, jobs=1)
+    two = cross_validate(corpus, effects, SMALL, folds, jobs=2)
     pd.testing.assert_frame_equal(one, two, check_exact=True)
     assert skill(one)["r2cv"] > 0.2
     found = factor_shapley(forecaster, corpus.frame)
@@ -73,8 +81,8 @@ def test_known_truth_is_found_and_forecasts_do_not_depend_on_jobs(trained):
     assert strength["source"] > strength["dose"] > strength["colour"]
 
 
-def test_saved_model_gives_the_same_and_refuses_tampering(trained, tmp_path):
-    corpus, _, forecaster = trained
+def test_saved_model_gives_the_same_and_refuses_tampering(simulated, tmp_path):
+    corpus, _, forecaster = simulated
     save_forecaster(forecaster, tmp_path / "model")
     again = load_forecaster(tmp_path / "model")
     pd.testing.assert_frame_equal(
@@ -86,8 +94,8 @@ def test_saved_model_gives_the_same_and_refuses_tampering(trained, tmp_path):
         load_forecaster(tmp_path / "model")
 
 
-def test_scores_carry_every_column_and_a_fault_stays_with_its_row(trained, tmp_path):
-    _, _, forecaster = trained
+def test_scores_carry_every_column_and_a_fault_stays_with_its_row(simulated, tmp_path):
+    _, _, forecaster = simulated
     path = tmp_path / "designs.csv"
     path.write_text("source,dose,unit\nA,100,ug\nZ,1,ug\nB,,\n")
     scored = score_designs(forecaster, read_designs(path), "designs.csv")
@@ -95,6 +103,129 @@ def test_scores_carry_every_column_and_a_fault_stays_with_its_row(trained, tmp_p
     assert "row 3" in scored["fault"].iloc[1] and pd.isna(scored["score"].iloc[1])
     first, last = scored["score"].iloc[0], scored["score"].iloc[2]
     assert first > last and scored["score_low"].iloc[0] < first < scored["score_high"].iloc[0]
+
+
+def test_a_corpus_without_signal_gives_the_baseline_back(simulated):
+    corpus, effects, _ = simulated
+    dealt = np.random.default_rng(3).permutation(len(corpus))
+    forecaster, _ = fit_forecaster(corpus, effects.take(dealt), SMALL)
+    forecast = forecaster.forecast(corpus.frame)
+    assert (forecast["predicted"] - forecast["baseline"]).abs().mean() < 0.15
+
+
+def test_an_expected_gain_within_its_noise_is_not_trusted():
+    studies = np.repeat(np.arange(30), 2)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 1, 60)
+    assert trusted_share(noise - noise.mean(), studies) == 0
+    assert trusted_share(noise + 3, studies) > 0.9
+    assert trusted_share(noise + 1, studies) < trusted_share(noise + 3, studies)
+
+
+@pytest.mark.slow
+def test_intervals_cover_new_studies():
+    """Nominal 90 %: 40 simulated sets of 60 studies, judged on 200 new studies each."""
+    rng = np.random.default_rng(1)
+    inside = []
+    for _ in range(40):
+        studies = np.repeat(np.arange(60), 3)
+        sampling = rng.uniform(0.1, 0.4, len(studies))
+        y = rng.gumbel(0, 0.5, 60)[studies] + rng.normal(0, np.sqrt(sampling))
+        zero, far = np.zeros(len(y)), np.ones(len(y))
+        effects = Effects(y, y, y, sampling, np.full(len(y), "measured", dtype=object))
+        learned = calibrate(zero, zero, far, effects, studies, sampling, 0.5, 1.2)
+        v = rng.uniform(0.1, 0.4, 200)
+        new = rng.gumbel(0, 0.5, 200) + rng.normal(0, np.sqrt(v))
+        low, high = learned.interval(np.zeros(200), learned.true_sd(np.zeros(200), np.ones(200)), v)
+        inside.append(np.mean((new >= low) & (new <= high)))
+    assert 0.87 <= np.mean(inside) <= 0.94
+
+
+def test_intervals_never_narrow_away_from_the_studies(simulated):
+    calibration = simulated[2].calibration
+    spread = calibration.true_sd(np.zeros(50), np.linspace(0, 10, 50))
+    assert (np.diff(spread) >= 0).all() and spread[-1] > spread[0]
+
+
+def test_the_prior_counts_a_meta_analysis_once_and_turns_the_sign():
+    pooled = pd.DataFrame(
+        {
+            "pooled_id": list("abcd"), "source_url": ["p", "p", "q", "r"],
+            "comparator": ["control"] * 3 + ["unmodified_ev"], "measure": "SMD",
+            "outcome_better": ["higher", "lower", "higher", "higher"],
+            "estimate": [1.0, -3.0, 4.0, 9.0], "ci_low": [0.5, -4.0, 3.0, 8.0],
+            "ci_high": [1.5, -2.0, 5.0, 10.0], "k_studies": [10.0, 10.0, 12.0, 5.0],
+            "tissue": "bone",
+        }
+    )  # fmt: skip
+    prior = prior_from_pooled(pooled, "tissue", ("bone", "skin"))
+    assert prior.mean == pytest.approx((2.0 + 4.0) / 2)
+    assert prior.group_means[0] == pytest.approx(3.0) and np.isnan(prior.group_means[1])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed = -1", "at least 0"),
+        ("inner_folds = 1", "at least 2"),
+        ("colour = 1", "the key is unknown"),
+        ('prior = "mine"', "the prior is unknown"),
+        ('candidates = [{family = "oracle"}]', "the family is unknown"),
+        ('candidates = [{family = "ridge", depth = 2}]', "a setting of ridge is unknown"),
+        ("seed = ", "it is not TOML"),
+    ],
+)
+def test_faults_of_an_experiment_are_told(tmp_path, text, said):
+    (tmp_path / "plan.toml").write_text(text)
+    with pytest.raises(FaultyInput, match=said):
+        read_experiment(tmp_path / "plan.toml")
+
+
+def test_faults_of_folds_are_told_together(simulated, tmp_path):
+    corpus = simulated[0]
+    table = pd.DataFrame({"contrast_id": corpus.contrasts, "fold": "1"})
+    shared = corpus.studies[pd.Series(corpus.studies).duplicated()][0]
+    first = np.flatnonzero(corpus.studies == shared)[0]
+    table.loc[first, "fold"] = "2"
+    pd.concat([table.iloc[:-1], table.iloc[[0]]]).to_csv(tmp_path / "folds.csv", index=False)
+    with pytest.raises(FaultyInput) as caught:
+        read_folds(tmp_path / "folds.csv", corpus)
+    text = str(caught.value)
+    assert "stands twice" in text and "has no fold" in text and "stands in two folds" in text
+
+
+def held_out(n_studies, predicted):
+    """Held-out rows of which the truth is 0 or 2, forecast by a share of it."""
+    rng = np.random.default_rng(2)
+    truth = rng.integers(0, 2, n_studies) * 2.0
+    y = truth + rng.normal(0, 0.3, n_studies)
+    return pd.DataFrame(
+        {
+            "study_id": np.arange(n_studies), "observed": y, "observed_lower": y,
+            "observed_upper": y, "variance": 0.1, "baseline": 1.0,
+            "predicted": 1.0 + predicted * (truth - 1.0), "low90": -1.0, "high90": 3.0,
+            "true_sd": 1.0,
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("predicted", "skilled", "said"),
+    [
+        (0.9, True, "explains"),
+        (0.0, False, "teaches nothing beyond its average"),
+        (-0.5, False, "No skill beyond the baseline is shown"),
+    ],
+)
+def test_the_verdict_says_what_held_out_studies_show(predicted, skilled, said):
+    verdict = judge(held_out(60, predicted))
+    assert verdict.skilled is skilled and said in verdict.sentence
+
+
+def test_with_few_measured_studies_skill_in_size_is_not_judged():
+    verdict = judge(held_out(10, 0.9))
+    assert "cannot be judged" in verdict.sentence and not verdict.skilled
+    assert "r2cv" not in skill(held_out(10, 0.9))
 
 
 @pytest.mark.bench
@@ -106,7 +237,3 @@ def test_ssri_anxiety_holds_its_skill_and_coverage(bench):
     result = skill(table)
     assert len(table) == len(corpus) and result["r2cv"] >= 0.25
     assert 0.85 <= result["coverage90"] <= 0.95
-
-
-def test_shipped_corpus_has_no_fault():
-    assert len(read_corpus(ROOT / "data/corpus")) >= 590

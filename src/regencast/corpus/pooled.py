@@ -29,8 +29,8 @@ def read_pooled(path: Path) -> tuple[pd.DataFrame, list[Fault]]:
     Parameters
     ----------
     path : Path
-        A CSV file: pooled_id, comparator, outcome_better (``higher`` or ``lower``), measure (``SMD``
-        and others), estimate, ci_low, ci_high; k_studies, doi, source_url and levels of factors
+        A CSV file: pooled_id, comparator, outcome_better (``higher`` or ``lower``), measure
+        (as ``SMD``), estimate, ci_low, ci_high; k_studies, doi, source_url and levels of factors
         where they are known.
 
     Returns

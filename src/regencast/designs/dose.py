@@ -31,7 +31,7 @@ def normalise_dose(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     Parameters
     ----------
     frame : pandas.DataFrame
-        Designs, with the columns that have the roles ``dose_value``, ``dose_unit``, ``dose_volume``.
+        Designs, with the columns of the roles ``dose_value``, ``dose_unit``, ``dose_volume``.
     schema : Schema
 
     Returns

@@ -10,7 +10,7 @@ import pandas as pd
 from regencast.corpus.schema import SIZE_ROLES, Field, Schema
 from regencast.designs.dose import SCALES, normalise_dose
 
-#: A level met in fewer studies is pooled with the other rare ones: it cannot be told from its study.
+#: A level met in fewer studies is pooled with the other rare ones: hard to tell from its study.
 MIN_STUDIES = 3
 RARE = "(rare)"
 NOT_REPORTED = "(not reported)"

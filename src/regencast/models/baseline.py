@@ -90,24 +90,24 @@ class RandomEffectsMean(RegressorMixin, BaseEstimator):
         RandomEffectsMean
             Itself.
         """
-        X = validate_data(self, X, ensure_all_finite="allow-nan")
-        targets = checked_targets(y, len(X))
-        weight = checked_weights(sample_weight, len(X))
+        matrix: np.ndarray = validate_data(self, X, ensure_all_finite="allow-nan")
+        targets = checked_targets(y, len(matrix))
+        weight = checked_weights(sample_weight, len(matrix))
         prior = self.prior
         enough = MIN_POINTS if targets.points.all() else MIN_POINTS_AMONG_INTERVALS
         if prior is None and targets.points.sum() < enough:
             prior = WEAK
         self.mean_, self.tau2_ = fit_mean(targets, weight, prior)
-        self.group_means_ = self._fit_groups(X, targets, weight, prior)
+        self.group_means_ = self._fit_groups(matrix, targets, weight, prior)
         return self
 
     def predict(self, X: ArrayLike) -> Floats:
         """Return the mean effect of each design's group, shape (n,)."""
         check_is_fitted(self)
-        X = validate_data(self, X, ensure_all_finite="allow-nan", reset=False)
-        mean = np.full(len(X), self.mean_)
+        matrix: np.ndarray = validate_data(self, X, ensure_all_finite="allow-nan", reset=False)
+        mean = np.full(len(matrix), self.mean_)
         for column, value in zip(self.group_columns, self.group_means_, strict=True):
-            mean = np.where(X[:, column] == 1, value, mean)
+            mean = np.where(matrix[:, column] == 1, value, mean)
         return mean
 
     def _fit_groups(

@@ -54,23 +54,23 @@ class ResidualRegressor(RegressorMixin, BaseEstimator):
         ResidualRegressor
             Itself.
         """
-        X = validate_data(self, X, ensure_all_finite="allow-nan", dtype=float)
-        targets = checked_targets(y, len(X))
-        weight = checked_weights(sample_weight, len(X))
-        studies = np.arange(len(X)) if groups is None else np.asarray(groups).astype(str)
-        if len(studies) != len(X):
-            raise ValueError(f"X has {len(X)} rows, groups {len(studies)}")
-        if len(X) < 2:
+        matrix: np.ndarray = validate_data(self, X, ensure_all_finite="allow-nan", dtype=float)
+        targets = checked_targets(y, len(matrix))
+        weight = checked_weights(sample_weight, len(matrix))
+        studies = np.arange(len(matrix)) if groups is None else np.asarray(groups).astype(str)
+        if len(studies) != len(matrix):
+            raise ValueError(f"X has {len(matrix)} rows, groups {len(studies)}")
+        if len(matrix) < 2:
             raise ValueError("n_samples=1: at least 2 samples are needed")
         self.baseline_ = clone(self.baseline or RandomEffectsMean())
-        self.baseline_.fit(X, np.column_stack(targets), weight)
-        start = self.baseline_.predict(X)
+        self.baseline_.fit(matrix, np.column_stack(targets), weight)
+        start = self.baseline_.predict(matrix)
         # Rows without a number still place the baseline where a candidate leaves them out.
-        rows = np.ones(len(X), dtype=bool) if self.use_intervals else targets.points
+        rows = np.full(len(matrix), True) if self.use_intervals else targets.points
         self.learned_ = bool(rows.sum() >= MIN_ROWS)
         if self.learned_:
             kept = Targets(*(values[rows] for values in targets))
-            self._learn(X[rows], kept, weight[rows], start[rows], studies[rows])
+            self._learn(matrix[rows], kept, weight[rows], start[rows], studies[rows])
         return self
 
     def predict(self, X: ArrayLike) -> Floats:
@@ -86,9 +86,11 @@ class ResidualRegressor(RegressorMixin, BaseEstimator):
             In g.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, ensure_all_finite="allow-nan", dtype=float, reset=False)
-        start = self.baseline_.predict(X)
-        return start + self._residual(X) if self.learned_ else start
+        matrix: np.ndarray = validate_data(
+            self, X, ensure_all_finite="allow-nan", dtype=float, reset=False
+        )
+        start = self.baseline_.predict(matrix)
+        return start + self._residual(matrix) if self.learned_ else start
 
     @abstractmethod
     def _learn(

@@ -15,6 +15,9 @@ LEVEL = 0.90
 Z = float(norm.ppf(0.5 + LEVEL / 2))
 #: A two-sided 90 % conformal interval needs 19 studies; with fewer it is a normal interval.
 MIN_STUDIES = 19
+#: From here on each 5 % tail holds four studies and gets a quantile of its own; with fewer, one odd
+#: study would set an end alone, so both ends share the quantile of the absolute residual.
+TAIL_STUDIES = 80
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Calibration:
         What the log of it gains per step of one g and per unit of remoteness; reach is not
         negative: no forecast is surer far from the studies.
     low, high : float
-        Held-out 5 % and 95 % quantiles of the standardised residual.
+        Held-out 5 % and 95 % quantiles of the standardised residual, or minus and plus the 90 %
+        quantile of its absolute value where studies are few.
     n_studies : int
         Held-out studies with a measured effect.
     sampling : float
@@ -142,8 +146,12 @@ def calibrate(
     options = {"xatol": 1e-4, "fatol": 1e-6, "maxiter": 2000}
     log_tau2, growth, reach = minimize(loss, start, method="Nelder-Mead", options=options).x
     z = residual / deviation(np.array([log_tau2, growth, reach]))
-    tail = (1 - LEVEL) / 2
-    low, high = (_quantile(z, weight, share, n_studies) for share in (tail, 1 - tail))
+    if n_studies >= TAIL_STUDIES:
+        tail = (1 - LEVEL) / 2
+        low, high = (_quantile(z, weight, share, n_studies) for share in (tail, 1 - tail))
+    else:
+        high = _quantile(np.abs(z), weight, LEVEL, n_studies)
+        low = -high
     return Calibration(
         float(np.exp(log_tau2)),
         float(growth),

@@ -34,7 +34,7 @@ def skill(table: pd.DataFrame) -> dict[str, float]:
         ``2 z sqrt(tau2 + v)``). On all rows that say anything: log_score_gain (mean log score over
         the baseline's, both with the model's spread), auc and auc_baseline (chance that a row
         whose evidence is "better" is forecast above one whose evidence is not). Counts:
-        n_measured, n_studies. What too few rows support is left out.
+        n_measured, n_studies. What too few studies (19 with measured rows) support is left out.
     """
     rows = table[table["observed"].notna()]
     measures = {
@@ -43,7 +43,7 @@ def skill(table: pd.DataFrame) -> dict[str, float]:
         "log_score_gain": float(_log_score_gain(table).mean()),
         **_ranking(table),
     }
-    if len(rows) < 2:
+    if measures["n_studies"] < MIN_STUDIES:
         return measures
     y = rows["observed"].to_numpy()
     f = rows["predicted"].to_numpy()

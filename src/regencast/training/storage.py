@@ -116,7 +116,7 @@ def load_forecaster(folder: Path) -> Forecaster:
 
 def _save_member(member: ResidualRegressor, folder: Path, place: int) -> dict[str, Any]:
     params = {k: v for k, v in member.get_params(deep=False).items() if k != "baseline"}
-    entry = {
+    entry: dict[str, Any] = {
         "family": type(member).__name__,
         "params": params,
         "baseline": _baseline_state(member.baseline_),
@@ -131,11 +131,11 @@ def _save_member(member: ResidualRegressor, folder: Path, place: int) -> dict[st
     elif isinstance(member, IntervalBoosting):
         entry["file"], entry["unit"] = f"member{place}.ubj", member.unit_
         member.booster_.save_model(folder / entry["file"])
-    else:
+    elif isinstance(member, IntervalForest):
         from skops.io import dump
 
         entry["file"] = f"member{place}.skops"
-        dump(member.forest_, folder / entry["file"])  # type: ignore[attr-defined]
+        dump(member.forest_, folder / entry["file"])
     return entry
 
 
@@ -155,7 +155,7 @@ def _load_member(entry: dict[str, Any], folder: Path, digests: dict) -> Residual
         member.booster_ = xgb.Booster(model_file=folder / entry["file"])
         member.booster_.set_param({"nthread": 1})
         member.unit_ = entry["unit"]
-    else:
+    elif isinstance(member, IntervalForest):
         from skops.io import load
 
         # Beyond what skops trusts only the trees' plain arrays are allowed, and these are checked.

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 CLASSES = ("supported", "sparse", "extrapolating")
-#: Share of the training designs, each measured without its own study, inside the two borders.
+#: Share of the training studies, each measured without itself, inside the two borders.
 SHARES = (0.80, 0.975)
 #: Distance is the mean over this many nearest studies: one odd twin is no support.
 NEAREST = 3
@@ -109,8 +109,13 @@ def learn_support(X: np.ndarray, factors: list[str], predict, studies: np.ndarra
     studies = studies.astype(str)
     support = Support(_place(X, scale, centre), studies, scale, centre, (0.0, 0.0))
     near = support.remoteness(X, studies)
-    near = near[np.isfinite(near)]
-    low, high = np.quantile(near, SHARES) if len(near) else (0.0, 0.0)
+    known = np.isfinite(near)
+    if not known.any():
+        return support
+    _, place, size = np.unique(studies, return_inverse=True, return_counts=True)
+    # Each study counts once: a large one is no larger part of what is known.
+    share_of = (1 / size[place])[known]
+    low, high = np.quantile(near[known], SHARES, weights=share_of, method="inverted_cdf")
     return Support(support.points, studies, scale, centre, (float(low), float(high)))
 
 

@@ -1,0 +1,76 @@
+import json
+
+import pandas as pd
+import pytest
+
+from conftest import ROOT
+from regencast.corpus import inspect_corpus, read_corpus
+from regencast.corpus.pooled import read_pooled
+from regencast.errors import FaultyInput
+
+POOLED = (
+    "pooled_id,comparator,outcome_better,measure,estimate,ci_low,ci_high,source_url\n"
+    "a,control,higher,SMD,1.5,1,2,page1\n"
+)
+
+
+def edit(package, **cells):
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    for column, (row, value) in cells.items():
+        table.loc[row, column] = value
+    table.to_csv(package / "contrasts.csv", index=False)
+
+
+def add_pooled(package, text):
+    path = package / "datapackage.json"
+    descriptor = json.loads(path.read_text())
+    descriptor["resources"].append({"name": "pooled", "path": "pooled.csv"})
+    path.write_text(json.dumps(descriptor))
+    (package / "pooled.csv").write_text(text)
+
+
+def test_every_fault_is_told_at_once(package):
+    edit(package, m1=(0, "x"), s1=(1, "-2"), n1=(2, "1"), direction=(3, "up"))
+    corpus, faults = inspect_corpus(package)
+    assert corpus is None
+    assert {(fault.row, fault.column) for fault in faults} >= {
+        (2, "m1"), (3, "s1"), (4, "n1"), (5, "direction"),
+    }  # fmt: skip
+    assert all(fault.remedy for fault in faults)
+
+
+def test_reading_twice_gives_the_same_corpus_and_digest(package):
+    one, two = read_corpus(package), read_corpus(package / "datapackage.json")
+    pd.testing.assert_frame_equal(one.frame, two.frame)
+    assert one.digest == two.digest
+    edit(package, source=(0, "Z"))
+    assert read_corpus(package).digest != one.digest
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (POOLED.replace("1.5", "9"), "outside its own interval"),
+        (POOLED.replace("1.5", "much"), "not a number"),
+        (POOLED.replace("higher", "up"), "higher or lower"),
+        (POOLED + POOLED.splitlines()[1] + "\n", "stands twice"),
+        (POOLED.replace("measure", "kind"), "the column is missing"),
+    ],
+)
+def test_faults_of_published_estimates_are_told(package, text, said):
+    add_pooled(package, text)
+    with pytest.raises(FaultyInput, match=said):
+        read_corpus(package)
+
+
+def test_published_estimates_come_with_the_corpus(package):
+    assert read_corpus(package).pooled is None
+    add_pooled(package, POOLED)
+    assert read_corpus(package).pooled["estimate"].tolist() == [1.5]
+
+
+def test_shipped_corpus_has_no_fault_and_its_counts():
+    corpus = read_corpus(ROOT / "data/corpus")
+    assert len(corpus) >= 1000 and len(set(corpus.studies)) >= 600
+    pooled, faults = read_pooled(ROOT / "data/corpus/pooled.csv")
+    assert not faults and len(pooled) >= 100

@@ -16,8 +16,7 @@ help: ## show this list
 	@touch $@
 
 train: .venv/ready ## train on the shipped corpus, log to MLflow, write SHAP plots to out/explain
-	$(BIN)/regencast train experiments/default.toml
-	$(BIN)/regencast explain -o out/explain
+	$(BIN)/regencast train experiments/default.toml -o out/explain
 
 score: .venv/ready ## score data/proposals/example.csv to out/scores.csv
 	@mkdir -p out

@@ -29,6 +29,7 @@ SMALL = Experiment(
 SMALL_TOML = """
 inner_folds = 3
 outer_folds = 4
+resamples = 20
 candidates = [
   {family = "ridge", reach = 0.1},
   {family = "forest", n_estimators = 40, n_passes = 1},

@@ -135,16 +135,19 @@ def export(package: Path, output: Path, force: bool) -> None:
 @main.command()
 @click.argument("experiment", type=PATH, required=False)
 @click.option("--corpus", "package", type=PATH, help="Data package; else the experiment's.")
+@click.option("-o", "--output", type=PATH, help="Folder for a copy of plots and tables.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @guarded
-def train(experiment: Path | None, package: Path | None, as_json: bool) -> None:
+def train(
+    experiment: Path | None, package: Path | None, output: Path | None, as_json: bool
+) -> None:
     """Validate, train, explain and register a model, tracked in MLflow."""
     from regencast.reporting import run_training
     from regencast.training import read_experiment
 
     plan = read_experiment(experiment)
-    with _progress("Outer folds", plan.outer_folds) as step:
-        result = run_training(plan, package or Path(plan.corpus), step)
+    with _progress("Training", plan.outer_folds + plan.resamples + 20) as step:
+        result = run_training(plan, package or Path(plan.corpus), output, step)
     if as_json:
         click.echo(json.dumps(result, indent=1))
         return
@@ -216,14 +219,15 @@ def score(designs: Path, output: Path, model: str | None, force: bool) -> None:
 @click.option("--model", help="Folder, MLflow run or models:/NAME@alias; else the champion.")
 @click.option("--corpus", "package", type=PATH, default=Path("data/corpus"), show_default=True)
 @click.option("--designs", type=PATH, default=Path("data/proposals/example.csv"), show_default=True)
+@click.option("--resamples", type=click.IntRange(20), default=200, show_default=True)
 @click.option("-o", "--output", type=PATH, required=True, help="Folder for plots and tables.")
 @guarded
-def explain(model: str | None, package: Path, designs: Path, output: Path) -> None:
+def explain(model: str | None, package: Path, designs: Path, resamples: int, output: Path) -> None:
     """Write SHAP plots and tables by design factor."""
     from regencast.corpus import read_corpus
+    from regencast.effects import read_effects
     from regencast.explaining import explain as draw
-    from regencast.forecasting import read_designs
-    from regencast.forecasting.designs import check_designs
+    from regencast.forecasting import check_designs, design_names, read_designs
     from regencast.reporting import load_model
 
     forecaster = load_model(model)
@@ -234,10 +238,23 @@ def explain(model: str | None, package: Path, designs: Path, output: Path) -> No
             "it is not the corpus that the model learned from",
             "Name that corpus, or train again",
         )
-    typed, faults = check_designs(read_designs(designs), forecaster.blend.encoder, str(designs))
+    given = read_designs(designs)
+    typed, faults = check_designs(given, forecaster.blend.encoder, str(designs))
     if faults:
         raise FaultyInput(faults)
-    for path in draw(forecaster, read, typed, output):
+    with _progress("Resampling studies", resamples + 20) as step:
+        files = draw(
+            forecaster,
+            read,
+            read_effects(read),
+            typed,
+            design_names(given, forecaster.blend.encoder),
+            output,
+            resamples,
+            2,
+            step,
+        )
+    for path in files:
         click.echo(path)
 
 

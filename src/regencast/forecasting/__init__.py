@@ -6,7 +6,15 @@ Must not know: how the model was chosen, plots, the command line.
 """
 
 from regencast.forecasting.attribution import Attribution, encoded_shapley, factor_shapley
-from regencast.forecasting.designs import read_designs
+from regencast.forecasting.designs import check_designs, design_names, read_designs
 from regencast.forecasting.score import score_designs
 
-__all__ = ["Attribution", "encoded_shapley", "factor_shapley", "read_designs", "score_designs"]
+__all__ = [
+    "Attribution",
+    "check_designs",
+    "design_names",
+    "encoded_shapley",
+    "factor_shapley",
+    "read_designs",
+    "score_designs",
+]

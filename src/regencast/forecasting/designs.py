@@ -85,5 +85,14 @@ def check_designs(
     return typed, faults
 
 
+def design_names(frame: pd.DataFrame, encoder: DesignEncoder) -> list[str]:
+    """Return a label for each design: its first column that is no part of a design, or its row."""
+    parts = {field.name for field in encoder.schema.fields}
+    free = [column for column in frame if column not in parts]
+    if free:
+        return [str(name) for name in frame[free[0]]]
+    return [f"design in row {row}" for row in frame.index]
+
+
 def _known(encoder: DesignEncoder, name: str, role: str) -> tuple[str, ...]:
     return tuple(UNITS) if role == "dose_unit" else encoder.known_levels(name)

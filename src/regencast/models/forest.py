@@ -27,6 +27,8 @@ class IntervalForest(ResidualRegressor):
     n_estimators : int, default 300
     min_samples_leaf : int, default 4
     max_features : float, default 0.35
+    max_depth : int, default 12
+        Keeps exact Shapley values affordable; their cost rises with its square.
     use_intervals : bool, default True
         Whether direction-only rows take part; without them it is a forest on measured rows.
     n_passes : int, default 2
@@ -44,6 +46,7 @@ class IntervalForest(ResidualRegressor):
         n_estimators: int = 300,
         min_samples_leaf: int = 4,
         max_features: float = 0.35,
+        max_depth: int = 12,
         use_intervals: bool = True,
         n_passes: int = 2,
         random_state: int = 0,
@@ -52,6 +55,7 @@ class IntervalForest(ResidualRegressor):
         self.n_estimators = n_estimators
         self.min_samples_leaf = min_samples_leaf
         self.max_features = max_features
+        self.max_depth = max_depth
         self.use_intervals = use_intervals
         self.n_passes = n_passes
         self.random_state = random_state
@@ -80,6 +84,7 @@ class IntervalForest(ResidualRegressor):
             self.n_estimators,
             min_samples_leaf=self.min_samples_leaf,
             max_features=self.max_features,
+            max_depth=self.max_depth,
             oob_score=True,
             random_state=self.random_state,
             n_jobs=1,

@@ -13,7 +13,7 @@ from regencast.models.baseline import RandomEffectsMean, checked_targets, checke
 from regencast.models.likelihood import Floats, Targets
 
 #: With fewer rows nothing can be learned beyond the baseline.
-MIN_ROWS = 5
+MIN_ROWS = 20
 
 
 class ResidualRegressor(RegressorMixin, BaseEstimator):
@@ -46,6 +46,7 @@ class ResidualRegressor(RegressorMixin, BaseEstimator):
         y : array_like, shape (n,), (n, 2) or (n, 3)
             Points; bounds; or bounds and sampling variance, in g. See `as_targets`.
         sample_weight : array_like, shape (n,), optional
+            In rows: a row of weight two counts as two.
         groups : array_like, shape (n,), optional
             The study of each row; without it every row is a study of its own.
 
@@ -67,7 +68,7 @@ class ResidualRegressor(RegressorMixin, BaseEstimator):
         start = self.baseline_.predict(matrix)
         # Rows without a number still place the baseline where a candidate leaves them out.
         rows = np.full(len(matrix), True) if self.use_intervals else targets.points
-        self.learned_ = bool(rows.sum() >= MIN_ROWS)
+        self.learned_ = bool(weight[rows].sum() >= MIN_ROWS)
         if self.learned_:
             kept = Targets(*(values[rows] for values in targets))
             self._learn(matrix[rows], kept, weight[rows], start[rows], studies[rows])

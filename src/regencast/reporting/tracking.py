@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from regencast.corpus import read_corpus
 from regencast.effects import read_effects
 from regencast.errors import fail
 from regencast.explaining import explain
-from regencast.forecasting import read_designs, score_designs
-from regencast.forecasting.designs import check_designs
+from regencast.forecasting import check_designs, design_names, read_designs, score_designs
 from regencast.training import (
     Experiment,
     Forecaster,
@@ -47,9 +48,21 @@ def tracking() -> Any:
 
 
 def run_training(
-    experiment: Experiment, package: Path, progress: Callable[[], None] = lambda: None
+    experiment: Experiment,
+    package: Path,
+    output: Path | None = None,
+    progress: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Validate, train, explain, log and register.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    package : Path
+    output : Path, optional
+        Folder for a copy of plots and tables.
+    progress : callable
+        Called after each outer fold and each resample of studies.
 
     Returns
     -------
@@ -91,12 +104,19 @@ def run_training(
                 mlflow.log_metrics({str(k): v for k, v in row.items() if k != "candidate"})
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
-            table.to_csv(folder / "out_of_fold.csv", index=False)
-            candidates.to_csv(folder / "candidates.csv", index=False)
-            designs = _example(forecaster, corpus.frame)
-            explain(forecaster, corpus, designs, folder)
+            for name, frame in (("out_of_fold", table), ("candidates", candidates)):
+                frame.to_csv(folder / f"{name}.csv", index=False)
+                mlflow.log_artifact(str(folder / f"{name}.csv"))
+                (folder / f"{name}.csv").unlink()
+            designs, names = _example(forecaster, corpus.frame)
+            resamples = experiment.resamples
+            explain(
+                forecaster, corpus, effects, designs, names, folder, resamples, progress=progress
+            )
             for path in sorted(folder.iterdir()):
-                mlflow.log_artifact(str(path))
+                mlflow.log_artifact(str(path), artifact_path="explain")
+            if output:
+                shutil.copytree(folder, output, dirs_exist_ok=True)
             save_forecaster(forecaster, folder / "model")
             address = _log_model(mlflow, folder / "model", forecaster, designs)
         return {
@@ -127,18 +147,19 @@ def load_model(model: str | None) -> Forecaster:
     return load_forecaster(next(folder.rglob("MANIFEST")).parent)
 
 
-def _example(forecaster: Forecaster, frame):
+def _example(forecaster: Forecaster, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Return the example proposals where they fit the corpus, else its first designs."""
-    columns = [field.name for field in forecaster.blend.encoder.schema.design]
+    encoder = forecaster.blend.encoder
+    columns = [field.name for field in encoder.schema.design]
     if EXAMPLE.is_file():
         given = read_designs(EXAMPLE)
-        typed, faults = check_designs(given, forecaster.blend.encoder, str(EXAMPLE))
+        typed, faults = check_designs(given, encoder, str(EXAMPLE))
         if not faults and set(given) & set(columns):
-            return typed
-    return frame[columns].iloc[:5]
+            return typed, design_names(given, encoder)
+    return frame[columns].iloc[:5], [f"contrast {k}" for k in range(1, 6)]
 
 
-def _log_model(mlflow: Any, folder: Path, forecaster: Forecaster, designs) -> str:
+def _log_model(mlflow: Any, folder: Path, forecaster: Forecaster, designs: pd.DataFrame) -> str:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 

@@ -22,6 +22,9 @@ from regencast.training.prior import make_baseline
 #: Below this number of studies the inner folds are repeated: one partition is too noisy.
 SMALL = 100
 REPEATS = 3
+#: Largest sum of the weights. Candidates are shrunken themselves, those on directions most, so that
+#: the held-out rows may ask for more than one of them.
+MOST = 1.5
 #: Parts of the studies that judge weights chosen on the others.
 JUDGES = 5
 #: A gain counts beyond its own noise by this factor: acting on noise harms more than holding back.
@@ -58,7 +61,7 @@ class Blend:
     baseline : RandomEffectsMean
     members : tuple of ResidualRegressor
     weights : ndarray, shape (n_members,)
-        Not negative, sum at most one; what is left to one is the baseline's share.
+        Not negative; without any the forecast is the baseline's.
     """
 
     encoder: DesignEncoder
@@ -120,7 +123,7 @@ def choose_weights(held: HeldOut, effects: Effects, studies: np.ndarray) -> np.n
     Returns
     -------
     ndarray, shape (n_candidates,)
-        Not negative, sum at most one.
+        Not negative, sum at most ``MOST``.
     """
     scene = _Scene(
         held.baseline,
@@ -202,15 +205,16 @@ def _best_weights(scene: _Scene) -> np.ndarray:
         np.full(count, 0.5 / count),
         jac=True,
         method="SLSQP",
-        bounds=[(0, 1)] * count,
+        bounds=[(0, MOST)] * count,
         constraints={
             "type": "ineq",
-            "fun": lambda w: 1 - w.sum(),
+            "fun": lambda w: MOST - w.sum(),
             "jac": lambda w: -np.ones(count),
         },
         options={"maxiter": 300},
     )
-    return np.clip(best.x, 0, 1)
+    # A candidate that learned nothing adds nothing, whatever weight the search left on it.
+    return np.clip(best.x, 0, MOST) * (scene.steps != 0).any(axis=0)
 
 
 def trusted_share(gain: np.ndarray, studies: np.ndarray) -> float:

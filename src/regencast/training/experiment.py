@@ -32,8 +32,8 @@ DEFAULT_CANDIDATES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("boosting", {"max_depth": 2}),
     ("boosting", {"max_depth": 6, "min_child_weight": 8.0, "learning_rate": 0.02}),
     ("forest", {"min_samples_leaf": 4, "use_intervals": False}),
-    ("forest", {"min_samples_leaf": 16, "use_intervals": False}),
-    ("forest", {"min_samples_leaf": 8}),
+    ("forest", {"min_samples_leaf": 2, "max_features": 0.2, "use_intervals": False}),
+    ("forest", {"min_samples_leaf": 2}),
     ("process", {}),
 )
 
@@ -72,6 +72,8 @@ class Experiment:
     name, corpus : str
         Name in MLflow; path of the data package.
     seed, outer_folds, inner_folds : int
+    resamples : int
+        Of studies, for the intervals of importance.
     prior : str
         ``pooled``: the published pooled estimates that a package carries hold the scale (a package
         without them has no prior); ``none``: they do not.
@@ -85,6 +87,7 @@ class Experiment:
     seed: int = 20260101
     outer_folds: int = 10
     inner_folds: int = 5
+    resamples: int = 200
     prior: str = "pooled"
     baseline_by: str = ""
     candidates: tuple[Candidate, ...] = field(default_factory=_defaults)
@@ -116,7 +119,7 @@ def read_experiment(path: Path | None) -> Experiment:
                 column=key,
                 value=str(value),
             )
-    for key in ("seed", "outer_folds", "inner_folds"):
+    for key in ("seed", "outer_folds", "inner_folds", "resamples"):
         least = 0 if key == "seed" else 2
         if key in data and (not isinstance(data[key], int) or data[key] < least):
             raise fail(

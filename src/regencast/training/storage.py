@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import xgboost as xgb
+from sklearn.base import clone
 
 from regencast.designs import DesignEncoder
 from regencast.errors import fail
@@ -16,6 +17,7 @@ from regencast.models import (
     CensoredRidge,
     IntervalBoosting,
     IntervalForest,
+    Prior,
     RandomEffectsMean,
     StudyProcess,
 )
@@ -142,6 +144,7 @@ def _save_member(member: ResidualRegressor, folder: Path, place: int) -> dict[st
 def _load_member(entry: dict[str, Any], folder: Path, digests: dict) -> ResidualRegressor:
     member = FAMILIES[entry["family"]](**entry["params"])
     member.baseline_ = _load_baseline(entry["baseline"])
+    member.baseline = clone(member.baseline_)
     member.n_features_in_ = entry["n_features"]
     member.learned_ = entry["learned"]
     if not member.learned_:
@@ -176,6 +179,7 @@ def _check_trees(forest: Any, n_features: int, file: Path) -> None:
 
 def _baseline_state(baseline: RandomEffectsMean) -> dict[str, Any]:
     return {
+        "prior": vars(baseline.prior) if baseline.prior else None,
         "mean": baseline.mean_,
         "tau2": baseline.tau2_,
         "group_columns": list(baseline.group_columns),
@@ -185,7 +189,9 @@ def _baseline_state(baseline: RandomEffectsMean) -> dict[str, Any]:
 
 
 def _load_baseline(state: dict[str, Any]) -> RandomEffectsMean:
-    baseline = RandomEffectsMean(group_columns=tuple(state["group_columns"]))
+    given = state["prior"]
+    prior = Prior(**given | {"group_means": tuple(given["group_means"])}) if given else None
+    baseline = RandomEffectsMean(prior, tuple(state["group_columns"]))
     baseline.mean_, baseline.tau2_ = state["mean"], state["tau2"]
     baseline.group_means_ = np.array(state["group_means"], dtype=float)
     baseline.n_features_in_ = state["n_features"]

@@ -1,0 +1,120 @@
+"""The strongest interactions between design factors, by XGBoost's own interaction values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from regencast.corpus import Corpus
+from regencast.effects import Effects
+from regencast.explaining.style import new_figure, readable, readable_level, save
+from regencast.models import IntervalBoosting
+from regencast.training import Forecaster
+
+MOST = 5
+DESIGNS = 300
+LEVELS = 6
+#: A cell of fewer contrasts says nothing of a pair of levels.
+LEAST = 3
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Interaction values by pair of factors.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per pair, strongest first: first, second, mean_abs_g.
+    values : dict
+        The pair's value of each judged design, in g, both orders together.
+    rows : ndarray of int
+        Rows of the corpus that were judged.
+    own_model : bool
+        Whether the boosted trees are part of the champion; if not they were fitted beside it.
+    """
+
+    table: pd.DataFrame
+    values: dict[tuple[str, str], np.ndarray]
+    rows: np.ndarray
+    own_model: bool
+
+
+def factor_interactions(forecaster: Forecaster, corpus: Corpus, effects: Effects) -> Interactions:
+    """Return SHAP interaction values summed over the columns of each pair of factors.
+
+    Lundberg and others 2020, Nat Mach Intell 2:56-67. They come from the champion's boosted trees
+    or, where it has none, from boosted trees fitted beside it.
+    """
+    blend = forecaster.blend
+    known = np.flatnonzero(effects.informative)
+    own = [m for m in blend.members if isinstance(m, IntervalBoosting) and m.learned_]
+    X = blend.encoder.transform(corpus.frame.iloc[known])
+    trees = own[0] if own else IntervalBoosting(max_depth=3)
+    if not own:
+        trees.fit(X, effects.take(known).targets(), groups=corpus.studies[known])
+    judged = np.linspace(0, len(known) - 1, min(DESIGNS, len(known))).astype(int)
+    names = [feature.factor for feature in blend.encoder.features_]
+    factors = list(dict.fromkeys(names))
+    if not trees.learned_:
+        return Interactions(_table({}), {}, known[judged], bool(own))
+    belongs = np.array([[name == factor for factor in factors] for name in names], dtype=float)
+    pairs = belongs.T @ trees.interactions(X[judged]) @ belongs
+    values = {
+        (factors[i], factors[j]): pairs[:, i, j] + pairs[:, j, i]
+        for i in range(len(factors))
+        for j in range(i)
+    }
+    return Interactions(_table(values), values, known[judged], bool(own))
+
+
+def _table(values: dict[tuple[str, str], np.ndarray]) -> pd.DataFrame:
+    rows = [(a, b, float(np.abs(v).mean())) for (a, b), v in values.items()]
+    table = pd.DataFrame(rows, columns=["first", "second", "mean_abs_g"])
+    return table.sort_values("mean_abs_g", ascending=False, ignore_index=True)
+
+
+def draw_interaction(
+    found: Interactions, first: str, second: str, corpus: Corpus, path: Path
+) -> Path | None:
+    """Draw a pair's mean interaction by level of the two factors; None where no cell is filled."""
+    frame = corpus.frame.iloc[found.rows]
+    levels = [_levels(frame, corpus, name) for name in (first, second)]
+    cells = pd.DataFrame({"a": levels[0], "b": levels[1], "value": found.values[first, second]})
+    tops = [cells[c].value_counts().index[:LEVELS] for c in "ab"]
+    mean = cells.pivot_table("value", "a", "b", "mean").reindex(tops[0], columns=tops[1])
+    count = cells.pivot_table("value", "a", "b", "count").reindex(tops[0], columns=tops[1])
+    mean = mean.where(count >= LEAST)
+    if mean.notna().sum().sum() == 0:
+        return None
+    reach = float(np.nanmax(np.abs(mean.to_numpy()))) or 1.0
+    figure, axis = new_figure(1.1 * len(tops[1]) + 3.2, 0.5 * len(tops[0]) + 2.4)
+    image = axis.imshow(mean, cmap="PuOr_r", vmin=-reach, vmax=reach, aspect="auto")
+    for y, x in np.argwhere(mean.notna().to_numpy()):
+        colour = "white" if abs(mean.iat[y, x]) > 0.6 * reach else "black"
+        axis.text(
+            x, y, f"{mean.iat[y, x]:+.2f}", ha="center", va="center", fontsize=8, color=colour
+        )
+    axis.set_xticks(range(len(tops[1])), [readable_level(t, 18) for t in tops[1]], rotation=35,
+                    ha="right")  # fmt: skip
+    axis.set_yticks(range(len(tops[0])), [readable_level(t, 18) for t in tops[0]])
+    axis.set_xlabel(readable(second))
+    axis.set_ylabel(readable(first))
+    figure.colorbar(image, label="Interaction (Hedges' g)")
+    axis.set_title(f"What {readable(first).lower()} and {readable(second).lower()} add together",
+                   loc="left", fontsize=10)  # fmt: skip
+    return save(figure, path)
+
+
+def _levels(frame: pd.DataFrame, corpus: Corpus, factor: str) -> np.ndarray:
+    """Return each design's level of a factor; numbers in thirds."""
+    field = next(field for field in corpus.schema.design if field.factor == factor)
+    cells = frame[field.name]
+    if field.type != "number":
+        return np.array([str(cell) if cell and cell == cell else "not reported" for cell in cells])
+    thirds = pd.qcut(cells, 3, duplicates="drop").cat
+    names = [f"{part.left:g} to {part.right:g}" for part in thirds.categories]
+    return np.array([names[code] if code >= 0 else "not reported" for code in thirds.codes])

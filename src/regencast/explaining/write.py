@@ -1,0 +1,127 @@
+"""All SHAP tables and plots of one model, in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from regencast.corpus import Corpus
+from regencast.designs import normalise_dose
+from regencast.effects import Effects
+from regencast.explaining.dependence import draw_levels, draw_number, level_table
+from regencast.explaining.figures import draw_bar, draw_beeswarm, draw_scores, draw_waterfall
+from regencast.explaining.importance import RESAMPLES, factor_importance
+from regencast.explaining.interactions import MOST, draw_interaction, factor_interactions
+from regencast.explaining.style import readable
+from regencast.forecasting import factor_shapley, score_designs
+from regencast.training import Forecaster
+
+#: Factors that get a plot of their levels.
+DEPENDENCE = 8
+DOSES = {
+    "mass_ug": "Mass of one administration (ug)",
+    "particles": "Particles of one administration",
+}
+
+
+def explain(
+    forecaster: Forecaster,
+    corpus: Corpus,
+    effects: Effects,
+    designs: pd.DataFrame,
+    names: list[str],
+    folder: Path,
+    resamples: int = RESAMPLES,
+    jobs: int = 2,
+    progress: Callable[[], None] = lambda: None,
+) -> list[Path]:
+    """Write importance, beeswarm, dependence, interactions, and the waterfall of the first design.
+
+    Parameters
+    ----------
+    forecaster : Forecaster
+    corpus : Corpus
+        The one that it learned from.
+    effects : Effects
+    designs : pandas.DataFrame
+        Proposed designs, typed.
+    names : list of str
+        A label for each design.
+    folder : Path
+    resamples, jobs, progress
+        As in `factor_importance`.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    importance = factor_importance(forecaster, corpus, effects, resamples, jobs, progress)
+    found = factor_shapley(forecaster, corpus.frame)
+    order = importance.table["factor"].tolist()
+    files = [folder / "importance.csv"]
+    importance.table.to_csv(files[0], index=False)
+    files.append(draw_bar(importance.table, folder / "shap_bar.png"))
+    files.append(
+        draw_beeswarm(
+            found.values, order, corpus.frame, corpus.studies, folder / "shap_beeswarm.png"
+        )
+    )
+    files += _local(forecaster, designs, names, folder)
+    for factor in order[:DEPENDENCE]:
+        files += _dependence(corpus, factor, found.values[factor], folder)
+    pairs = factor_interactions(forecaster, corpus, effects)
+    files.append(folder / "interactions.csv")
+    pairs.table.to_csv(files[-1], index=False)
+    for place, (first, second) in enumerate(pairs.table.to_numpy()[:MOST, :2], start=1):
+        path = draw_interaction(pairs, first, second, corpus, folder / f"interaction_{place}.png")
+        files += [path] if path else []
+    return files
+
+
+def _local(
+    forecaster: Forecaster, designs: pd.DataFrame, names: list[str], folder: Path
+) -> list[Path]:
+    first = designs.iloc[:1]
+    found = factor_shapley(forecaster, first)
+    baseline = float(forecaster.forecast(first)["baseline"].iloc[0])
+    row, base = found.values.iloc[0], float(found.base[0])
+    path = folder / "shap_waterfall.png"
+    return [
+        draw_scores(score_designs(forecaster, designs, "designs"), names, folder / "scores.png"),
+        draw_waterfall(row, base, baseline, first.iloc[0], path),
+    ]
+
+
+def _dependence(corpus: Corpus, factor: str, values: pd.Series, folder: Path) -> list[Path]:
+    """Draw one factor: its levels, or its numbers; a dose on each of its scales."""
+    fields = [field for field in corpus.schema.design if field.factor == factor]
+    slug = factor.replace(" ", "_")
+    files = []
+    if any(field.role == "dose_value" for field in fields):
+        doses = normalise_dose(corpus.frame, corpus.schema)
+        for scale, label in DOSES.items():
+            amounts = doses[scale].to_numpy(dtype=float)
+            if len(np.unique(amounts[np.isfinite(amounts)])) > 2:
+                path = folder / f"dependence_{slug}_{scale}.png"
+                files.append(
+                    draw_number(amounts, values.to_numpy(), corpus.studies, label, path, True)
+                )
+        return files
+    field = fields[0]
+    path = folder / f"dependence_{slug}.png"
+    if field.type == "number":
+        amounts = corpus.frame[field.name].to_numpy(dtype=float)
+        if len(np.unique(amounts[np.isfinite(amounts)])) <= 2:
+            return []
+        log = field.kind == "log_number"
+        return [
+            draw_number(amounts, values.to_numpy(), corpus.studies, readable(factor), path, log)
+        ]
+    table = level_table(field, corpus, values)
+    table.to_csv(path.with_suffix(".csv"), index=False)
+    return [path.with_suffix(".csv"), draw_levels(table, factor, path)]

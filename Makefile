@@ -4,7 +4,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help train score explain evaluate mlflow check format test benchmark
+.PHONY: help train score explain report evaluate mlflow check format test benchmark
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
@@ -15,8 +15,8 @@ help: ## show this list
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-train: .venv/ready ## train on the shipped corpus, log to MLflow, write SHAP plots to out/explain
-	$(BIN)/regencast train experiments/default.toml -o out/explain
+train: .venv/ready ## train on the shipped corpus, log to MLflow, write out/report.html and out/explain
+	$(BIN)/regencast train experiments/default.toml -o out
 
 score: .venv/ready ## score data/proposals/example.csv to out/scores.csv
 	@mkdir -p out
@@ -24,6 +24,10 @@ score: .venv/ready ## score data/proposals/example.csv to out/scores.csv
 
 explain: .venv/ready ## write the SHAP plots of the champion to out/explain
 	$(BIN)/regencast explain -o out/explain
+
+report: .venv/ready ## write the champion's report to out/report.html
+	@mkdir -p out
+	$(BIN)/regencast report -o out/report.html --force
 
 evaluate: .venv/ready ## held-out forecasts of the shipped corpus to out/evaluation.csv
 	@mkdir -p out

@@ -135,7 +135,7 @@ def export(package: Path, output: Path, force: bool) -> None:
 @main.command()
 @click.argument("experiment", type=PATH, required=False)
 @click.option("--corpus", "package", type=PATH, help="Data package; else the experiment's.")
-@click.option("-o", "--output", type=PATH, help="Folder for a copy of plots and tables.")
+@click.option("-o", "--output", type=PATH, help="Folder for a copy of report, plots, tables.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @guarded
 def train(
@@ -256,6 +256,19 @@ def explain(model: str | None, package: Path, designs: Path, resamples: int, out
         )
     for path in files:
         click.echo(path)
+
+
+@main.command()
+@click.option("--model", help="Run folder, MLflow run or models:/NAME@alias; else the champion.")
+@click.option("-o", "--output", type=PATH, required=True, help="HTML file to write.")
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@guarded
+def report(model: str | None, output: Path, force: bool) -> None:
+    """Write the report of a run: one HTML file that needs no network."""
+    from regencast.reporting import run_files, write_report
+
+    _may_write(output, force)
+    click.echo(write_report(run_files(model), output))
 
 
 def _may_write(path: Path, force: bool) -> None:

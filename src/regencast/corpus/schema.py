@@ -49,6 +49,8 @@ class Field:
     """One column: its name, type (``string`` or ``number``), role and, for a factor, its kind.
 
     ``group`` is the design factor that a scientist would name; by default the column itself.
+    ``compares`` stands on the column that names the comparator: for a level that makes the row a
+    head-to-head comparison (``unmodified_ev``), the columns that it may vary.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Field:
     role: str
     kind: str | None = None
     group: str | None = None
+    compares: dict[str, list[str]] | None = None
 
     @property
     def factor(self) -> str:
@@ -222,8 +225,28 @@ def _read_fields(file: str, entries: list) -> tuple[tuple[Field, ...], list[Faul
             )
             continue
         number = role in NUMBER_ROLES or (role == "factor" and kind in ("number", "log_number"))
-        fields.append(Field(name, "number" if number else "string", role, kind, entry.get("group")))
+        compares = entry.get("compares")
+        if compares is not None and not _is_comparison(compares, entries):
+            faults.append(
+                Fault(
+                    file,
+                    "compares must map levels to lists of this table's columns",
+                    "Compare it with the comparator of data/corpus/datapackage.json",
+                    column=name,
+                    value=str(compares),
+                )
+            )
+            continue
+        kind_of_cell = "number" if number else "string"
+        fields.append(Field(name, kind_of_cell, role, kind, entry.get("group"), compares))
     return tuple(fields), faults
+
+
+def _is_comparison(compares: object, entries: list) -> bool:
+    names = {entry.get("name") for entry in entries if isinstance(entry, dict)}
+    return isinstance(compares, dict) and all(
+        isinstance(columns, list) and set(columns) <= names for columns in compares.values()
+    )
 
 
 def _role_faults(file: str, schema: Schema) -> list[Fault]:

@@ -6,6 +6,14 @@ Must not know: tracking, the command line.
 """
 
 from regencast.explaining.importance import Importance, factor_importance
+from regencast.explaining.skill_plots import draw_coverage, draw_observed, draw_reliability
 from regencast.explaining.write import explain
 
-__all__ = ["Importance", "explain", "factor_importance"]
+__all__ = [
+    "Importance",
+    "draw_coverage",
+    "draw_observed",
+    "draw_reliability",
+    "explain",
+    "factor_importance",
+]

@@ -15,7 +15,7 @@ from regencast.effects import Effects, regeneration_score
 from regencast.forecasting import encoded_shapley
 from regencast.models import IntervalForest
 from regencast.models.residual import ResidualRegressor
-from regencast.training import Forecaster
+from regencast.training import Blend, Forecaster
 
 RESAMPLES = 200
 SHUFFLES = 20
@@ -105,6 +105,35 @@ def factor_importance(
     return Importance(table, sizes[:resamples][:, order], drawn, forecasts)
 
 
+def refit(
+    forecaster: Forecaster,
+    X: np.ndarray,
+    targets: np.ndarray,
+    weight: np.ndarray | None,
+    studies: np.ndarray,
+) -> Blend:
+    """Return the forecaster's blend with its baseline and members fitted anew.
+
+    Parameters
+    ----------
+    forecaster : Forecaster
+    X : ndarray, shape (n, n_features)
+    targets : ndarray, shape (n, 3)
+        As `Effects.targets` gives them.
+    weight : ndarray, shape (n,), or None
+    studies : ndarray, shape (n,)
+    """
+    blend = forecaster.blend
+    members = []
+    for member in blend.members:
+        fresh: ResidualRegressor = clone(member)
+        if isinstance(fresh, IntervalForest):
+            fresh.set_params(n_estimators=min(TREES, fresh.n_estimators))
+        members.append(fresh.fit(X, targets, weight, studies))
+    baseline = clone(blend.baseline).fit(X, targets, weight)
+    return replace(blend, baseline=baseline, members=tuple(members))
+
+
 def _refitted(
     forecaster: Forecaster,
     X: np.ndarray,
@@ -114,17 +143,9 @@ def _refitted(
     judged: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return mean absolute Shapley values and forecasts of members fitted anew."""
-    blend = forecaster.blend
-    members = []
-    for member in blend.members:
-        fresh: ResidualRegressor = clone(member)
-        if isinstance(fresh, IntervalForest):
-            fresh.set_params(n_estimators=min(TREES, fresh.n_estimators))
-        members.append(fresh.fit(X, targets, weight, studies))
-    baseline = clone(blend.baseline).fit(X, targets, weight)
-    anew = replace(forecaster, blend=replace(blend, baseline=baseline, members=tuple(members)))
-    values = encoded_shapley(anew, judged).values.to_numpy()
-    return np.abs(values).mean(axis=0), anew.blend.predict_encoded(judged)
+    blend = refit(forecaster, X, targets, weight, studies)
+    values = encoded_shapley(replace(forecaster, blend=blend), judged).values.to_numpy()
+    return np.abs(values).mean(axis=0), blend.predict_encoded(judged)
 
 
 def _table(

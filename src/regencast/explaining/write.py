@@ -14,8 +14,10 @@ from regencast.effects import Effects
 from regencast.explaining.dependence import draw_levels, draw_number, level_table
 from regencast.explaining.figures import draw_bar, draw_beeswarm, draw_scores, draw_waterfall
 from regencast.explaining.importance import RESAMPLES, factor_importance
+from regencast.explaining.influence import influential_studies
 from regencast.explaining.interactions import MOST, draw_interaction, factor_interactions
 from regencast.explaining.style import readable
+from regencast.explaining.within import write_evidence
 from regencast.forecasting import factor_shapley, score_designs
 from regencast.training import Forecaster
 
@@ -38,7 +40,7 @@ def explain(
     jobs: int = 2,
     progress: Callable[[], None] = lambda: None,
 ) -> list[Path]:
-    """Write importance, beeswarm, dependence, interactions, and the waterfall of the first design.
+    """Write importance, beeswarm, dependence, interactions, head-to-head and local plots.
 
     Parameters
     ----------
@@ -65,6 +67,9 @@ def explain(
     order = importance.table["factor"].tolist()
     files = [folder / "importance.csv"]
     importance.table.to_csv(files[0], index=False)
+    files.append(folder / "influence.csv")
+    influence = influential_studies(forecaster, corpus, effects, importance)
+    influence.to_csv(files[-1], index=False)
     files.append(draw_bar(importance.table, folder / "shap_bar.png"))
     files.append(
         draw_beeswarm(
@@ -80,7 +85,9 @@ def explain(
     for place, (first, second) in enumerate(pairs.table.to_numpy()[:MOST, :2], start=1):
         path = draw_interaction(pairs, first, second, corpus, folder / f"interaction_{place}.png")
         files += [path] if path else []
-    return files
+    columns = forecaster.blend.baseline.group_columns
+    by = forecaster.blend.encoder.features_[columns[0]].column if columns else ""
+    return files + write_evidence(forecaster, corpus, effects, found.values, by, folder)
 
 
 def _local(

@@ -2,49 +2,38 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from regencast.corpus import read_corpus
-from regencast.effects import read_effects
-from regencast.errors import fail
-from regencast.explaining import explain
+from regencast.corpus import Corpus, read_corpus
+from regencast.effects import Effects, read_effects
+from regencast.explaining import draw_coverage, draw_observed, draw_reliability, explain
+from regencast.explaining.evidence import direction_share
 from regencast.forecasting import check_designs, design_names, read_designs, score_designs
+from regencast.reporting.report import write_report
+from regencast.reporting.store import CHAMPION, MODEL, choose_experiment, tracking
 from regencast.training import (
     Experiment,
     Forecaster,
     cross_validate,
     fit_forecaster,
     judge,
-    load_forecaster,
     save_forecaster,
     skill,
     study_folds,
 )
 
-MODEL = "regencast"
 EXAMPLE = Path("data/proposals/example.csv")
-
-
-def tracking() -> Any:
-    """Return mlflow, pointed at ``MLFLOW_TRACKING_URI`` or the local SQLite store."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
-    import mlflow
-
-    store = Path("experiments").resolve()
-    if "MLFLOW_TRACKING_URI" not in os.environ:
-        store.mkdir(exist_ok=True)
-        mlflow.set_tracking_uri(f"sqlite:///{store / 'mlflow.db'}")
-    return mlflow
 
 
 def run_training(
@@ -53,14 +42,14 @@ def run_training(
     output: Path | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Validate, train, explain, log and register.
+    """Validate, train, explain, report, log and register.
 
     Parameters
     ----------
     experiment : Experiment
     package : Path
     output : Path, optional
-        Folder for a copy of plots and tables.
+        Folder for a copy of report, plots and tables.
     progress : callable
         Called after each outer fold and each resample of studies.
 
@@ -74,77 +63,84 @@ def run_training(
     mlflow = tracking()
     folds = study_folds(corpus.studies, experiment.outer_folds, experiment.seed)
     table = cross_validate(corpus, effects, experiment, folds, progress=progress)
+    verdict = judge(table, experiment.seed).sentence
     metrics = skill(table)
-    verdict = judge(table, experiment.seed)
     forecaster, candidates = fit_forecaster(corpus, effects, experiment)
-    forecaster = replace(forecaster, verdict=verdict.sentence)
-    if mlflow.get_experiment_by_name(experiment.name) is None:
-        place = Path("experiments/artifacts").resolve().as_uri()
-        # mlflow itself sets MLFLOW_TRACKING_URI, so the address tells whose store it is.
-        local = mlflow.get_tracking_uri().endswith("experiments/mlflow.db")
-        mlflow.create_experiment(experiment.name, artifact_location=place if local else None)
-    mlflow.set_experiment(experiment.name)
-    tags = {"verdict": verdict.sentence, "corpus_digest": corpus.digest}
-    with mlflow.start_run(tags=tags) as run:
-        mlflow.log_params(
-            {
-                "seed": experiment.seed,
-                "outer_folds": experiment.outer_folds,
-                "inner_folds": experiment.inner_folds,
-                "contrasts": len(corpus),
-                "studies": len(np.unique(corpus.studies)),
-            }
-        )
-        mlflow.log_metrics(metrics)
-        for candidate, row in zip(
-            experiment.candidates, candidates.to_dict("records"), strict=True
-        ):
-            with mlflow.start_run(run_name=candidate.name, nested=True):
-                mlflow.log_params({"family": candidate.family, **dict(candidate.settings)})
-                mlflow.log_metrics({str(k): v for k, v in row.items() if k != "candidate"})
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch)
-            for name, frame in (("out_of_fold", table), ("candidates", candidates)):
-                frame.to_csv(folder / f"{name}.csv", index=False)
-                mlflow.log_artifact(str(folder / f"{name}.csv"))
-                (folder / f"{name}.csv").unlink()
-            designs, names = _example(forecaster, corpus.frame)
-            resamples = experiment.resamples
-            explain(
-                forecaster, corpus, effects, designs, names, folder, resamples, progress=progress
-            )
-            for path in sorted(folder.iterdir()):
-                mlflow.log_artifact(str(path), artifact_path="explain")
-            if output:
-                shutil.copytree(folder, output, dirs_exist_ok=True)
-            save_forecaster(forecaster, folder / "model")
-            address = _log_model(mlflow, folder / "model", forecaster, designs)
-        return {
-            "run_id": run.info.run_id,
-            "verdict": verdict.sentence,
-            "metrics": metrics,
-            "model": address,
-            "weights": dict(zip(candidates["candidate"], candidates["weight"], strict=True)),
-        }
+    forecaster = replace(forecaster, verdict=verdict)
+    choose_experiment(mlflow, experiment.name)
+    tags = {"verdict": verdict, "corpus_digest": corpus.digest}
+    with mlflow.start_run(tags=tags) as run, tempfile.TemporaryDirectory() as scratch:
+        # A temporary folder is closed to others; what is copied from it must not be.
+        folder = Path(scratch) / "run"
+        folder.mkdir()
+        facts = _facts(experiment, corpus, effects, metrics)
+        facts |= {"run_id": run.info.run_id, "verdict": verdict}
+        _log_numbers(mlflow, experiment, facts, candidates)
+        designs, names = _example(forecaster, corpus.frame)
+        _write_files(folder, facts, table, candidates)
+        place, resamples = folder / "explain", experiment.resamples
+        explain(forecaster, corpus, effects, designs, names, place, resamples, progress=progress)
+        for draw in (draw_observed, draw_reliability, draw_coverage):
+            draw(table, place / f"{draw.__name__.removeprefix('draw_')}.png")
+        write_report(folder, folder / "report.html")
+        mlflow.log_artifacts(str(folder))
+        if output:
+            shutil.copytree(folder, output, dirs_exist_ok=True)
+        model = Path(scratch) / "model"
+        save_forecaster(forecaster, model)
+        _log_model(mlflow, model, forecaster, designs)
+    return {
+        "run_id": run.info.run_id,
+        "verdict": verdict,
+        "metrics": metrics,
+        "model": CHAMPION,
+        "weights": dict(zip(candidates["candidate"], candidates["weight"], strict=True)),
+    }
 
 
-def load_model(model: str | None) -> Forecaster:
-    """Load a folder, an MLflow run id or ``models:/NAME@alias``; by default the champion."""
-    if model and Path(model).is_dir():
-        return load_forecaster(Path(model))
-    mlflow = tracking()
-    address = model or f"models:/{MODEL}@champion"
-    if "/" not in address:
-        address = f"runs:/{address}/model"
-    try:
-        folder = Path(mlflow.artifacts.download_artifacts(address))
-    except Exception as error:  # MLflow raises many kinds; to the user they all mean: not there.
-        raise fail(
-            address,
-            f"there is no such model ({type(error).__name__})",
-            "Train first with `make train`, or name a folder, a run or models:/NAME@alias",
-        ) from None
-    return load_forecaster(next(folder.rglob("MANIFEST")).parent)
+def _facts(
+    experiment: Experiment, corpus: Corpus, effects: Effects, metrics: dict[str, float]
+) -> dict[str, Any]:
+    """Return what the report says of a run besides its tables."""
+    pooled = corpus.pooled if experiment.prior == "pooled" else None
+    return {
+        "corpus_name": corpus.schema.name,
+        "corpus_digest": corpus.digest,
+        "contrasts": len(corpus),
+        "studies": len(np.unique(corpus.studies)),
+        "evidence": direction_share(effects),
+        "factors": list(corpus.schema.factors),
+        "prior": pooled is not None,
+        "pooled": 0 if pooled is None else len(pooled),
+        "metrics": metrics,
+        "experiment": experiment.name,
+        "seed": experiment.seed,
+        "outer_folds": experiment.outer_folds,
+        "inner_folds": experiment.inner_folds,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "version": version("regencast"),
+    }
+
+
+def _log_numbers(
+    mlflow: Any, experiment: Experiment, facts: dict[str, Any], candidates: pd.DataFrame
+) -> None:
+    """Log the run's parameters and metrics, and a child run for every candidate."""
+    kept = ("seed", "outer_folds", "inner_folds", "contrasts", "studies", "version")
+    mlflow.log_params({name: facts[name] for name in kept})
+    mlflow.log_metrics(facts["metrics"])
+    for candidate, row in zip(experiment.candidates, candidates.to_dict("records"), strict=True):
+        with mlflow.start_run(run_name=candidate.name, nested=True):
+            mlflow.log_params({"family": candidate.family, **dict(candidate.settings)})
+            mlflow.log_metrics({str(k): v for k, v in row.items() if k != "candidate"})
+
+
+def _write_files(
+    folder: Path, facts: dict[str, Any], table: pd.DataFrame, candidates: pd.DataFrame
+) -> None:
+    (folder / "run.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    table.to_csv(folder / "out_of_fold.csv", index=False)
+    candidates.to_csv(folder / "candidates.csv", index=False)
 
 
 def _example(forecaster: Forecaster, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -159,7 +155,8 @@ def _example(forecaster: Forecaster, frame: pd.DataFrame) -> tuple[pd.DataFrame,
     return frame[columns].iloc[:5], [f"contrast {k}" for k in range(1, 6)]
 
 
-def _log_model(mlflow: Any, folder: Path, forecaster: Forecaster, designs: pd.DataFrame) -> str:
+def _log_model(mlflow: Any, folder: Path, forecaster: Forecaster, designs: pd.DataFrame) -> None:
+    """Log and register the model, and give it the alias ``champion``."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
@@ -181,4 +178,3 @@ def _log_model(mlflow: Any, folder: Path, forecaster: Forecaster, designs: pd.Da
     )
     client = mlflow.MlflowClient()
     client.set_registered_model_alias(MODEL, "champion", info.registered_model_version)
-    return f"models:/{MODEL}@champion"

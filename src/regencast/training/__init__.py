@@ -5,6 +5,7 @@ Goes out: a `Forecaster`, held-out forecasts and what they are worth.
 Must not know: plots, the command line.
 """
 
+from regencast.training.blend import Blend
 from regencast.training.crossval import cross_validate
 from regencast.training.experiment import Experiment, read_experiment
 from regencast.training.folds import read_folds, study_folds
@@ -13,6 +14,7 @@ from regencast.training.metrics import Verdict, judge, skill
 from regencast.training.storage import load_forecaster, save_forecaster
 
 __all__ = [
+    "Blend",
     "Experiment",
     "Forecaster",
     "Verdict",

@@ -156,6 +156,17 @@ def test_explain_writes_tables_and_plots(trained):
     }  # fmt: skip
 
 
+def test_the_report_of_the_champion_needs_no_network(trained):
+    folder, said = trained
+    result = run("report", "-o", "report.html", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    html = (folder / "report.html").read_text()
+    assert said.splitlines()[0] in html and "http" not in html and len(html) < 5_000_000
+    assert html.count("<img") == html.count('alt="') > 5
+    none = run("report", "--model", "models:/regencast@nobody", "-o", "no.html", cwd=folder)
+    assert none.returncode == 1 and "Traceback" not in none.stderr
+
+
 @pytest.mark.slow
 def test_evaluate_gives_the_same_bytes_with_one_and_two_jobs(trained):
     folder, _ = trained

@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 from statsmodels.stats.meta_analysis import combine_effects
 
 from regencast.corpus import Corpus, Field
+from regencast.corpus.schema import SIZE_ROLES
 from regencast.designs import split_labels
 from regencast.effects import Effects
 
@@ -99,9 +100,9 @@ def _paired(corpus: Corpus, effects: Effects) -> Iterator[Comparison]:
     frame = corpus.frame
     design = [f for f in corpus.schema.design if f.role == "factor"]
     categories = [f for f in design if f.kind in ("category", "labels") and not f.compares]
-    shared = [f.name for f in corpus.schema.design if f not in categories] + [
-        name for name in (corpus.schema.column("outcome_better"),) if name
-    ]
+    # Group sizes may differ: they say how sure an effect is, not what was done.
+    rest = [f for f in corpus.schema.design if f not in categories and f.role not in SIZE_ROLES]
+    shared = [*(f.name for f in rest), *filter(None, [corpus.schema.column("outcome_better")])]
     names = [f.name for f in categories]
     texts = frame[list(dict.fromkeys([*names, *shared]))].astype(str).to_numpy()
     width = len(names)

@@ -12,12 +12,14 @@ from regencast.explaining.style import BLUE, GREY, ORANGE, new_figure, save
 
 LEVEL = 0.90
 BINS = 8
+#: Fewer held-out studies with numbers draw no picture of skill in size.
+MIN_STUDIES = 10
 
 
 def draw_observed(table: pd.DataFrame, path: Path) -> Path | None:
-    """Draw observed against forecast effects of held-out measured contrasts; None with none."""
+    """Draw observed against forecast effects of held-out measured contrasts; None with few."""
     rows = table[table["observed"].notna()]
-    if len(rows) < 3:
+    if rows["study_id"].nunique() < MIN_STUDIES:
         return None
     figure, axis = new_figure(6.2, 5.4)
     inside = (rows["observed"] >= rows["low90"]) & (rows["observed"] <= rows["high90"])
@@ -72,7 +74,7 @@ def draw_reliability(table: pd.DataFrame, path: Path) -> Path | None:
 def draw_coverage(table: pd.DataFrame, path: Path) -> Path | None:
     """Draw coverage of the 90 % interval by support and height of forecast; None with few rows."""
     rows = table[table["observed"].notna()]
-    if len(rows) < 3 * BINS:
+    if rows["study_id"].nunique() < MIN_STUDIES:
         return None
     inside = (rows["observed"] >= rows["low90"]) & (rows["observed"] <= rows["high90"])
     groups = {f"support: {name}": rows["support"] == name for name in rows["support"].unique()}

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from regencast.errors import FaultyInput, RegencastError, UsageError, fail
-
-PATH = click.Path(path_type=Path)
-
-
-def guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn every foreseen error into one message and its exit code."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except RegencastError as error:
-            click.echo(str(error), err=True)
-            sys.exit(2 if isinstance(error, UsageError) else 1)
-        except KeyboardInterrupt:
-            click.echo("Interrupted; nothing was left half-written.", err=True)
-            sys.exit(130)
-
-    return run
+from regencast.console import PATH, guarded, may_write, progress_bar, write_table
+from regencast.errors import FaultyInput, RegencastError, fail
+from regencast.plan_cli import plan
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -118,7 +97,7 @@ def export(package: Path, output: Path, force: bool) -> None:
     from regencast.corpus import read_corpus
     from regencast.effects import read_effects, regeneration_score
 
-    _may_write(output, force)
+    may_write(output, force)
     read = read_corpus(package)
     effects = read_effects(read)
     table = read.frame.assign(
@@ -129,7 +108,7 @@ def export(package: Path, output: Path, force: bool) -> None:
         score=regeneration_score(effects.point),
         evidence_kind=effects.kind,
     )
-    _write(table, output)
+    write_table(table, output)
 
 
 @main.command()
@@ -146,7 +125,7 @@ def train(
     from regencast.training import read_experiment
 
     plan = read_experiment(experiment)
-    with _progress("Training", plan.outer_folds + plan.resamples + 20) as step:
+    with progress_bar("Training", plan.outer_folds + plan.resamples + 20) as step:
         result = run_training(plan, package or Path(plan.corpus), output, step)
     if as_json:
         click.echo(json.dumps(result, indent=1))
@@ -178,7 +157,7 @@ def evaluate(
     from regencast.effects import read_effects
     from regencast.training import cross_validate, read_experiment, read_folds, skill, study_folds
 
-    _may_write(output, force)
+    may_write(output, force)
     plan = read_experiment(experiment)
     read = read_corpus(package or Path(plan.corpus))
     given = (
@@ -186,9 +165,9 @@ def evaluate(
     )
     if len(set(given)) < 2:
         raise fail(folds or "folds", "there is only one fold", "At least two are needed")
-    with _progress("Outer folds", len(set(given))) as step:
+    with progress_bar("Outer folds", len(set(given))) as step:
         table = cross_validate(read, read_effects(read), plan, given, jobs, step)
-    _write(table, output)
+    write_table(table, output)
     for key, value in skill(table).items():
         click.echo(f"{key}: {value:.4g}", err=True)
 
@@ -204,13 +183,13 @@ def score(designs: Path, output: Path, model: str | None, force: bool) -> None:
     from regencast.forecasting import read_designs, score_designs
     from regencast.reporting import load_model
 
-    _may_write(output, force)
+    may_write(output, force)
     frame = read_designs(designs)
     scored = score_designs(load_model(model), frame, str(designs))
     faults = scored["fault"].dropna()
     if len(faults) == len(scored):
         raise RegencastError("\n".join(faults))
-    _write(scored, output)
+    write_table(scored, output)
     if len(faults):
         raise RegencastError("\n".join(faults))
 
@@ -242,7 +221,7 @@ def explain(model: str | None, package: Path, designs: Path, resamples: int, out
     typed, faults = check_designs(given, forecaster.blend.encoder, str(designs))
     if faults:
         raise FaultyInput(faults)
-    with _progress("Resampling studies", resamples + 20) as step:
+    with progress_bar("Resampling studies", resamples + 20) as step:
         files = draw(
             forecaster,
             read,
@@ -267,47 +246,8 @@ def report(model: str | None, output: Path, force: bool) -> None:
     """Write the report of a run: one HTML file that needs no network."""
     from regencast.reporting import run_files, write_report
 
-    _may_write(output, force)
+    may_write(output, force)
     click.echo(write_report(run_files(model), output))
 
 
-def _may_write(path: Path, force: bool) -> None:
-    if path.exists() and not force:
-        raise fail(path, "the file exists", "Name another, or give --force")
-    if not path.parent.is_dir():
-        raise fail(path.parent, "there is no such folder", "Make it first")
-
-
-def _write(table: Any, path: Path) -> None:
-    """Write a table beside its place, then rename: nothing is ever half-written."""
-    part = path.with_name(f".{path.name}.part{os.getpid()}")
-    try:
-        if path.suffix == ".parquet":
-            table.to_parquet(part, index=False)
-        elif path.suffix == ".xlsx":
-            with part.open("wb") as stream:
-                table.to_excel(stream, index=False, engine="openpyxl")
-        else:
-            table.to_csv(part, index=False, lineterminator="\n")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-class _progress:
-    """A bar on stderr where that is a terminal; silent elsewhere."""
-
-    def __init__(self, label: str, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        console = Console(stderr=True)
-        self._bar = Progress(console=console, disable=not console.is_terminal)
-        self._task = self._bar.add_task(label, total=total)
-
-    def __enter__(self) -> Callable[[], None]:
-        self._bar.start()
-        return lambda: self._bar.advance(self._task)
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.stop()
+main.add_command(plan)

@@ -126,7 +126,7 @@ class RandomEffectsMean(RegressorMixin, BaseEstimator):
             means[place] = fit_mean(part, weight[rows], own)[0] if rows.any() else centre
         return means
 
-    def __sklearn_tags__(self):  # noqa: D105
+    def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.regressor_tags.poor_score = True

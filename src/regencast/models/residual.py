@@ -108,7 +108,7 @@ class ResidualRegressor(RegressorMixin, BaseEstimator):
     def _residual(self, X: np.ndarray) -> Floats:
         """Return what is to be added to the baseline."""
 
-    def __sklearn_tags__(self):  # noqa: D105
+    def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.regressor_tags.poor_score = True

@@ -1,0 +1,75 @@
+"""One design over the range of one number: its dose, its follow-up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from regencast.effects import regeneration_score
+from regencast.errors import fail
+from regencast.training import Forecaster
+
+STEPS = 41
+
+
+def sweep(
+    forecaster: Forecaster, design: pd.DataFrame, factor: str, published: np.ndarray
+) -> pd.DataFrame:
+    """Forecast one design with one number varied over the corpus's range.
+
+    Parameters
+    ----------
+    forecaster : Forecaster
+    design : pandas.DataFrame, one row
+        Typed.
+    factor : str
+        A number's column, or ``dose``, which varies the dose's value in the design's own unit.
+    published : ndarray
+        The corpus's values of that column (for a dose, of that unit), which set the range.
+
+    Returns
+    -------
+    pandas.DataFrame
+        value, score, score_low, score_high, effect, baseline_score, support; the grid is
+        logarithmic where the published values span more than tenfold.
+
+    Raises
+    ------
+    FaultyInput
+        If the column is no number of the corpus, or fewer than two values are published.
+    """
+    column = number_column(forecaster, factor)
+    known = published[np.isfinite(published) & (published > 0)]
+    if len(np.unique(known)) < 2:
+        raise fail(factor, "the corpus has fewer than two values of it", "Sweep another factor")
+    low, high = np.quantile(known, [0.025, 0.975])
+    grid = np.geomspace(low, high, STEPS) if high > 10 * low else np.linspace(low, high, STEPS)
+    designs = pd.concat([design.iloc[:1]] * STEPS, ignore_index=True)
+    designs[column] = grid
+    found = forecaster.forecast(designs)
+    return pd.DataFrame(
+        {
+            "value": grid,
+            "score": regeneration_score(found["predicted"]),
+            "score_low": regeneration_score(found["low90"]),
+            "score_high": regeneration_score(found["high90"]),
+            "effect": found["predicted"],
+            "baseline_score": regeneration_score(found["baseline"]),
+            "support": found["support"],
+        }
+    )
+
+
+def number_column(forecaster: Forecaster, factor: str) -> str:
+    """Return the column that a sweep of a factor varies."""
+    fields = forecaster.blend.encoder.schema.design
+    numbers = [f for f in fields if f.type == "number"]
+    if factor == "dose":
+        numbers = [f for f in fields if f.role == "dose_value"]
+    found = next((f for f in numbers if factor in (f.name, f.factor)), None)
+    if factor == "dose" and numbers:
+        found = numbers[0]
+    if found is None:
+        names = ", ".join(dict.fromkeys(["dose", *(f.name for f in fields if f.type == "number")]))
+        raise fail(factor, "it is no number that a design has", f"Sweep one of {names}")
+    return found.name

@@ -1,0 +1,146 @@
+"""Planning against G*Power's published examples and the statistics it rests on."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.power import TTestIndPower
+
+from regencast.errors import FaultyInput
+from regencast.forecasting import read_designs
+from regencast.forecasting.animals import (
+    animals_for_assurance,
+    animals_for_power,
+    assurance,
+    power,
+    with_attrition,
+)
+from regencast.forecasting.plan import Wish, plan_designs
+from regencast.forecasting.search import read_space, search_designs
+from regencast.forecasting.sweep import sweep
+
+SPACE = """
+[levels]
+source = ["A", "B"]
+colour = ["red", "green"]
+[ranges]
+dose = {low = 1, high = 100, steps = 5, log = true}
+[fixed]
+unit = "ug"
+[[rules]]
+if = {source = "A"}
+not = {colour = "red"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("effect", "wanted", "animals"),
+    [
+        # Two-sided t-test for two independent means, alpha 0.05: Cohen 1988, table 2.4.1 (d = 0.2,
+        # 0.5, 0.8 for 0.80), and d = 0.5 for 0.95 as G*Power 3 gives it (105 per group).
+        (0.2, 0.80, 394),
+        (0.5, 0.80, 64),
+        (0.8, 0.80, 26),
+        (0.5, 0.95, 105),
+    ],
+)
+def test_animals_match_published_examples(effect, wanted, animals):
+    assert animals_for_power(effect, wanted) == animals
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 10, 30, 200])
+def test_power_agrees_with_statsmodels_where_that_gives_a_number(n):
+    effect = np.linspace(0.01, 2.5, 40)
+    theirs = TTestIndPower().power(effect, n, 0.05, 1, alternative="two-sided")
+    known = np.isfinite(theirs)
+    np.testing.assert_allclose(power(effect, n)[known], theirs[known], atol=1e-5)
+
+
+@given(st.floats(0.1, 4), st.floats(0.01, 3), st.integers(2, 200))
+def test_assurance_lies_between_nothing_and_the_chance_of_benefit(mean, sd, n):
+    found = assurance(mean, sd, n)
+    assert 0 <= found <= 1
+    # Where harm is possible a chance finding of benefit becomes rarer with n, by very little.
+    assert assurance(mean, sd, n + 1) >= found - 0.005
+    if mean / sd < 3:
+        from scipy.stats import norm
+
+        assert found <= norm.cdf(mean / sd) + 0.03
+
+
+def test_assurance_of_a_sure_effect_is_its_power():
+    assert assurance(0.8, 1e-9, 26) == pytest.approx(float(power(0.8, 26)), abs=1e-4)
+    assert animals_for_assurance(0.8, 1e-9) == 26
+
+
+def test_more_doubt_asks_for_more_animals_until_none_suffice():
+    counts = [animals_for_assurance(1.0, sd) for sd in (0.01, 0.4, 0.8)]
+    assert counts == sorted(counts)
+    assert animals_for_assurance(0.5, 1.0) is None
+
+
+def test_attrition_is_added_and_never_lost_in_rounding():
+    assert with_attrition(8, 0.2) == 10 and with_attrition(9, 0.1) == 10
+    assert with_attrition(None, 0.2) is None
+
+
+def test_a_plan_carries_scores_animals_and_warnings(simulated, tmp_path):
+    _, _, forecaster = simulated
+    path = tmp_path / "designs.csv"
+    path.write_text("source,dose,unit,n1,n2\nA,100,ug,8,8\nB,1,ug,8,8\nZ,1,ug,8,8\n")
+    planned = plan_designs(forecaster, read_designs(path), "designs.csv", Wish(attrition=0.2))
+    strong, weak, faulty = (planned.iloc[k] for k in range(3))
+    assert strong["animals_per_group"] < weak["animals_per_group"]
+    assert strong["animals_per_group_assured"] >= strong["animals_per_group"]
+    assert "row 4" in faulty["fault"] and pd.isna(faulty["animals_per_group"])
+
+
+def test_a_sweep_covers_the_published_range(simulated):
+    corpus, _, forecaster = simulated
+    found = sweep(forecaster, corpus.frame.iloc[[0]], "dose", corpus.frame["dose"].to_numpy(float))
+    assert found["value"].min() >= 1 and found["value"].max() <= 100
+    assert found["score"].iloc[-1] > found["score"].iloc[0], "more helps in the simulated truth"
+    assert (found["score_low"] <= found["score"]).all()
+    with pytest.raises(FaultyInput, match="no number that a design has"):
+        sweep(forecaster, corpus.frame.iloc[[0]], "colour", np.array([1.0, 2.0]))
+
+
+def test_a_search_finds_the_best_and_keeps_the_rules(simulated, tmp_path):
+    _, _, forecaster = simulated
+    (tmp_path / "space.toml").write_text(SPACE)
+    space = read_space(tmp_path / "space.toml", forecaster)
+    assert len(space) == 20 and sum(len(chunk) for chunk in space.chunks(3)) == 15
+    found = search_designs(forecaster, space, top=3)
+    assert set(found["criterion"]) == {"score", "cautious", "information"}
+    best = found[found["criterion"] == "score"]
+    assert best["source"].iloc[0] == "A" and best["dose"].iloc[0] == 100
+    assert not ((found["source"] == "A") & (found["colour"] == "red")).any()
+    assert best["score"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (SPACE.replace('"B"', '"Q"'), "no such level"),
+        (SPACE.replace("colour =", "taste ="), "no such design column"),
+        (SPACE.replace("log = true", "log = true, low = 0"), "not understood"),
+        ("[levels]\n", "the space is empty"),
+        ("[levels]\nsource = []\n", "no value to choose from"),
+        ("[odd]\n", "the table is unknown"),
+    ],
+)
+def test_faults_of_a_space_are_told(simulated, tmp_path, text, said):
+    (tmp_path / "space.toml").write_text(text)
+    with pytest.raises(FaultyInput, match=said):
+        read_space(tmp_path / "space.toml", simulated[2])
+
+
+def test_designs_or_a_space_must_be_named():
+    program = Path(sys.executable).parent / "regencast"
+    done = subprocess.run([program, "plan", "-o", "x.csv"], capture_output=True, text=True)
+    assert done.returncode == 2 and "--search" in done.stderr

@@ -49,4 +49,4 @@ test: .venv/ready ## run the tests
 	$(BIN)/pytest -n 2
 
 benchmark: .venv/ready ## measure skill against peers, directions, control and speed (needs the bench packages)
-	cd benchmarks && for one in speed skill hidden control; do ../$(BIN)/python $$one.py || exit 1; done
+	cd benchmarks && for one in speed skill hidden control truth; do ../$(BIN)/python $$one.py || exit 1; done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import subprocess
 import tempfile
@@ -102,3 +103,24 @@ def from_r(corpus: Corpus, effects: Effects, folds: np.ndarray) -> tuple[pd.Data
         if done.returncode:
             return pd.DataFrame(), [f"R's peers skipped: {done.stderr.strip().splitlines()[-1]}"]
         return pd.read_csv(made), skipped
+
+
+def from_autogluon(
+    corpus: Corpus, effects: Effects, folds: np.ndarray, seconds: int = 60
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return AutoGluon's held-out forecasts, or a word on why it could not run."""
+    if importlib.util.find_spec("autogluon") is None:
+        return pd.DataFrame(), ["AutoGluon skipped: it is not installed"]
+    from autogluon.tabular import TabularPredictor
+
+    designs = corpus.frame[[field.name for field in corpus.schema.design]]
+    held = pd.DataFrame({"AutoGluon": np.full(len(corpus), np.nan)})
+    base = RandomEffectsMean().fit(np.zeros((len(corpus), 1)), effects.targets())
+    table = designs.assign(yi_=effects.point, w_=1 / (effects.variance + base.tau2_))
+    for fold in dict.fromkeys(folds):
+        train = table[(folds != fold) & effects.measured]
+        with tempfile.TemporaryDirectory() as scratch:
+            model = TabularPredictor("yi_", path=scratch, sample_weight="w_", verbosity=0)
+            model.fit(train, time_limit=seconds)
+            held.loc[folds == fold, "AutoGluon"] = model.predict(designs[folds == fold]).to_numpy()
+    return held, []

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from common import PACKAGES, keep, need, show
-from peers import cross_validated, from_r
+from peers import cross_validated, from_autogluon, from_r
 from regencast.corpus import read_corpus
 from regencast.effects import read_effects
 from regencast.training import Experiment, cross_validate, judge, read_folds, skill
@@ -26,10 +26,10 @@ def measure(name: str) -> dict:
     seconds = time.perf_counter() - start
     r2 = {"regencast": skill(table)["r2cv"]}
     r_held, skipped = from_r(corpus, effects, folds)
-    for held in (
-        cross_validated(corpus, effects, folds),
-        r_held.drop(columns="row", errors="ignore"),
-    ):
+    auto_held, more = from_autogluon(corpus, effects, folds)
+    skipped += more
+    r_held = r_held.drop(columns="row", errors="ignore")
+    for held in (cross_validated(corpus, effects, folds), r_held, auto_held):
         for peer in held:
             if held[peer].notna().all():
                 r2[str(peer)] = skill(table.assign(predicted=held[peer]))["r2cv"]

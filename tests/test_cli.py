@@ -168,6 +168,21 @@ def test_the_report_of_the_champion_needs_no_network(trained):
 
 
 @pytest.mark.slow
+def test_diff_says_what_a_new_edition_changed(trained):
+    folder, _ = trained
+    simulate(folder / "old", n_studies=28)
+    result = run(
+        "corpus", "diff", "old", "sim", "--experiment", "small.toml", "--designs", "designs.csv",
+        "--json", cwd=folder,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["studies"] == {"added": ["s28", "s29"], "removed": [], "changed": []}
+    assert found["ranks"]["source"]["new"] == 1 and len(found["scores"]) == 2
+    assert found["skill"]["n_studies"]["old"] < found["skill"]["n_studies"]["new"]
+
+
+@pytest.mark.slow
 def test_evaluate_gives_the_same_bytes_with_one_and_two_jobs(trained):
     folder, _ = trained
     for jobs in (1, 2):

@@ -111,6 +111,37 @@ def export(package: Path, output: Path, force: bool) -> None:
     write_table(table, output)
 
 
+@corpus.command()
+@click.argument("old", type=PATH)
+@click.argument("new", type=PATH)
+@click.option("--experiment", type=PATH, help="TOML file; else the program's defaults.")
+@click.option("--designs", type=PATH, help="Proposed designs that are scored by both.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@guarded
+def diff(
+    old: Path, new: Path, experiment: Path | None, designs: Path | None, as_json: bool
+) -> None:
+    """Train on OLD and NEW and say what changed in studies, skill, factor ranks and scores."""
+    from regencast.forecasting import read_designs
+    from regencast.reporting import compare_corpora
+    from regencast.training import read_experiment
+
+    experiment_plan = read_experiment(experiment)
+    frame = read_designs(designs) if designs else None
+    with progress_bar("Outer folds", 2 * experiment_plan.outer_folds) as step:
+        found = compare_corpora(old, new, experiment_plan, frame, step)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=1))
+        return
+    for name, verdict in zip(("old", "new"), found.verdicts, strict=True):
+        click.echo(f"{name}: {verdict}")
+    for name, studies in found.studies.items():
+        click.echo(f"{len(studies)} studies {name}: {', '.join(studies[:20])}")
+    for title, table in (("skill", found.skill), ("rank", found.ranks), ("score", found.scores)):
+        if len(table):
+            click.echo(f"\n{table.round(3).rename_axis(title).to_string()}")
+
+
 @main.command()
 @click.argument("experiment", type=PATH, required=False)
 @click.option("--corpus", "package", type=PATH, help="Data package; else the experiment's.")

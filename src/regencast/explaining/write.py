@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from regencast.corpus import Corpus
+from regencast.corpus.schema import DOSE_GROUP
 from regencast.designs import normalise_dose
 from regencast.effects import Effects
 from regencast.explaining.dependence import draw_levels, draw_number, level_table
@@ -77,7 +78,7 @@ def explain(
         )
     )
     files += _local(forecaster, designs, names, folder)
-    for factor in order[:DEPENDENCE]:
+    for factor in [name for name in order if name in order[:DEPENDENCE] or name == DOSE_GROUP]:
         files += _dependence(corpus, factor, found.values[factor], folder)
     pairs = factor_interactions(forecaster, corpus, effects)
     files.append(folder / "interactions.csv")

@@ -5,8 +5,16 @@ Goes out: MLflow runs, artifacts, the champion.
 Must not know: the command line.
 """
 
+from regencast.reporting.diff import Difference, compare_corpora
 from regencast.reporting.report import write_report
 from regencast.reporting.store import load_model, run_files
 from regencast.reporting.tracking import run_training
 
-__all__ = ["load_model", "run_files", "run_training", "write_report"]
+__all__ = [
+    "Difference",
+    "compare_corpora",
+    "load_model",
+    "run_files",
+    "run_training",
+    "write_report",
+]

@@ -1,0 +1,135 @@
+"""What a new edition of a corpus changed: studies, skill, factor ranks, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from regencast.corpus import Corpus, read_corpus
+from regencast.effects import read_effects
+from regencast.forecasting import design_names, factor_shapley, score_designs
+from regencast.training import (
+    Experiment,
+    Forecaster,
+    cross_validate,
+    fit_forecaster,
+    judge,
+    skill,
+    study_folds,
+)
+
+DESIGNS = 300
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two editions side by side.
+
+    Attributes
+    ----------
+    studies : dict
+        added, removed and changed studies, each a list of identifiers.
+    verdicts : tuple of str
+        Of the old and the new edition.
+    skill, ranks, scores : pandas.DataFrame
+        Columns old and new; one row per metric, factor (rank of importance) and proposed design.
+    """
+
+    studies: dict[str, list[str]]
+    verdicts: tuple[str, str]
+    skill: pd.DataFrame
+    ranks: pd.DataFrame
+    scores: pd.DataFrame
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, for JSON; what is not known is None."""
+        tables = {
+            name: {
+                str(key): {k: None if pd.isna(v) else float(v) for k, v in row.items()}
+                for key, row in getattr(self, name).to_dict("index").items()
+            }
+            for name in ("skill", "ranks", "scores")
+        }
+        return {"studies": self.studies, "verdicts": list(self.verdicts), **tables}
+
+
+def compare_corpora(
+    old: Path,
+    new: Path,
+    experiment: Experiment,
+    designs: pd.DataFrame | None = None,
+    progress: Callable[[], None] = lambda: None,
+) -> Difference:
+    """Train on both editions and say what changed.
+
+    Parameters
+    ----------
+    old, new : Path
+        Data packages.
+    experiment : Experiment
+    designs : pandas.DataFrame, optional
+        Proposed designs, as read.
+    progress : callable
+        Called after each outer fold of either.
+
+    Returns
+    -------
+    Difference
+    """
+    corpora = [read_corpus(package) for package in (old, new)]
+    found = [_judged(corpus, experiment, progress) for corpus in corpora]
+    skills = pd.DataFrame({n: metrics for n, (metrics, _, _) in _named(found)})
+    ranks = pd.DataFrame(
+        {n: _ranks(forecaster, corpus)
+         for (n, (_, _, forecaster)), corpus in zip(_named(found), corpora, strict=True)}
+    )  # fmt: skip
+    scores = pd.DataFrame(columns=["old", "new"])
+    if designs is not None:
+        scores = pd.DataFrame({n: _scores(f, designs) for n, (_, _, f) in _named(found)})
+    return Difference(
+        _studies(*corpora), (found[0][1], found[1][1]), skills, ranks.sort_values("new"), scores
+    )
+
+
+def _named(pair: list) -> list[tuple[str, Any]]:
+    return list(zip(("old", "new"), pair, strict=True))
+
+
+def _judged(
+    corpus: Corpus, experiment: Experiment, progress: Callable[[], None]
+) -> tuple[dict[str, float], str, Forecaster]:
+    effects = read_effects(corpus)
+    folds = study_folds(corpus.studies, experiment.outer_folds, experiment.seed)
+    table = cross_validate(corpus, effects, experiment, folds, progress=progress)
+    forecaster, _ = fit_forecaster(corpus, effects, experiment)
+    return skill(table), judge(table, experiment.seed).sentence, forecaster
+
+
+def _ranks(forecaster: Forecaster, corpus: Corpus) -> pd.Series:
+    rows = np.linspace(0, len(corpus) - 1, min(DESIGNS, len(corpus))).astype(int)
+    size = factor_shapley(forecaster, corpus.frame.iloc[rows]).values.abs().mean()
+    return size.rank(ascending=False, method="first").astype(int)
+
+
+def _scores(forecaster: Forecaster, designs: pd.DataFrame) -> pd.Series:
+    scored = score_designs(forecaster, designs, "designs")["score"].astype(float)
+    return pd.Series(scored.to_numpy(), index=design_names(designs, forecaster.blend.encoder))
+
+
+def _studies(old: Corpus, new: Corpus) -> dict[str, list[str]]:
+    texts = []
+    for corpus in (old, new):
+        rows = corpus.frame.astype(str).agg("|".join, axis=1)
+        texts.append(rows.groupby(corpus.studies.astype(str)).agg("\n".join))
+    before, after = texts
+    both = before.index.intersection(after.index)
+    return {
+        "added": sorted(after.index.difference(before.index)),
+        "removed": sorted(before.index.difference(after.index)),
+        "changed": sorted(name for name in both if before[name] != after[name]),
+    }

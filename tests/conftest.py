@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -102,3 +104,23 @@ def bench() -> Path:
     if not folder.is_dir():
         pytest.skip("no bench packages; set REGENCAST_BENCH")
     return folder
+
+
+def run(*arguments, cwd=None):
+    env = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    return subprocess.run(
+        [Path(sys.executable).parent / "regencast", *map(str, arguments)],
+        capture_output=True, text=True, cwd=cwd, env=env | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A folder in which `regencast train` was run, with its package and designs."""
+    folder = tmp_path_factory.mktemp("work")
+    simulate(folder / "sim", n_studies=30)
+    (folder / "small.toml").write_text(SMALL_TOML)
+    (folder / "designs.csv").write_text("unit,source,dose,n1,n2\nug,A,100,8,8\nug,B,1,8,8\n")
+    result = run("train", "small.toml", "--corpus", "sim", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    return folder, result.stdout

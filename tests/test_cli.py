@@ -1,27 +1,17 @@
 import json
-import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from conftest import ROOT, SMALL_TOML, simulate
+from conftest import ROOT, run, simulate
 
 COLUMNS = (
     "contrast_id,study_id,fold,observed,observed_lower,observed_upper,variance,baseline,"
     "predicted,low90,high90"
 ).split(",")
-
-
-def run(*arguments, cwd=None):
-    env = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    return subprocess.run(
-        [Path(sys.executable).parent / "regencast", *map(str, arguments)],
-        capture_output=True, text=True, cwd=cwd, env=env | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
 
 
 def edit(package, column, value, row=0):
@@ -65,18 +55,6 @@ def test_a_package_without_a_study_role_is_refused(package):
 
 def test_wrong_usage_exits_with_2():
     assert run("evaluate", "--nonsense").returncode == 2
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A folder in which `regencast train` was run, with its package and designs."""
-    folder = tmp_path_factory.mktemp("work")
-    simulate(folder / "sim", n_studies=30)
-    (folder / "small.toml").write_text(SMALL_TOML)
-    (folder / "designs.csv").write_text("unit,source,dose,n1,n2\nug,A,100,8,8\nug,B,1,8,8\n")
-    result = run("train", "small.toml", "--corpus", "sim", cwd=folder)
-    assert result.returncode == 0, result.stderr
-    return folder, result.stdout
 
 
 def test_training_leaves_a_run_with_children_plots_and_a_champion(trained):

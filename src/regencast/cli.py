@@ -207,22 +207,53 @@ def evaluate(
 @click.argument("designs", type=PATH)
 @click.option("-o", "--output", type=PATH, required=True, help="CSV, Parquet or Excel to write.")
 @click.option("--model", help="Folder, MLflow run or models:/NAME@alias; else the champion.")
-@click.option("--force", is_flag=True, help="Overwrite the file.")
+@click.option("--allow-new", is_flag=True, help="Forecast unknown levels, as extrapolating.")
+@click.option("--precedents", "near", type=PATH, help="Write the nearest studies to this file.")
+@click.option("--corpus", "package", type=PATH, default=Path("data/corpus"), show_default=True)
+@click.option("--force", is_flag=True, help="Overwrite the files.")
 @guarded
-def score(designs: Path, output: Path, model: str | None, force: bool) -> None:
+def score(
+    designs: Path,
+    output: Path,
+    model: str | None,
+    allow_new: bool,
+    near: Path | None,
+    package: Path,
+    force: bool,
+) -> None:
     """Score the proposed DESIGNS; exit 1 if any row had a fault."""
     from regencast.forecasting import read_designs, score_designs
     from regencast.reporting import load_model
 
     may_write(output, force)
+    if near:
+        may_write(near, force)
     frame = read_designs(designs)
-    scored = score_designs(load_model(model), frame, str(designs))
+    forecaster = load_model(model)
+    scored = score_designs(forecaster, frame, str(designs), allow_new)
     faults = scored["fault"].dropna()
     if len(faults) == len(scored):
         raise RegencastError("\n".join(faults))
+    if near:
+        good = frame[scored["fault"].isna()]
+        write_table(_nearest(forecaster, package, good, str(designs)), near)
     write_table(scored, output)
     if len(faults):
         raise RegencastError("\n".join(faults))
+
+
+def _nearest(forecaster: Any, package: Path, frame: Any, file: str) -> Any:
+    from regencast.corpus import read_corpus
+    from regencast.effects import read_effects
+    from regencast.forecasting import check_designs, design_names, precedents, understand
+
+    corpus = read_corpus(package)
+    if corpus.digest != forecaster.digest:
+        raise fail(package, "it is not the corpus that the model learned from", "Name that corpus")
+    encoder = forecaster.blend.encoder
+    meant, _ = understand(frame, encoder, forecaster.synonyms)
+    typed, _ = check_designs(meant, encoder, file, allow_new=True)
+    return precedents(forecaster, corpus, read_effects(corpus), typed, design_names(frame, encoder))
 
 
 @main.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 from regencast.corpus.checks import cell_faults, row_faults
 from regencast.corpus.pooled import read_pooled
 from regencast.corpus.schema import Schema, read_schema
+from regencast.corpus.synonyms import read_synonyms
 from regencast.corpus.tables import read_text_table
 from regencast.errors import Fault, FaultyInput
 
@@ -33,6 +35,8 @@ class Corpus:
         Where the package was read.
     pooled : pandas.DataFrame or None
         Published pooled estimates, where the package has them; see `read_pooled`.
+    synonyms : dict
+        By column, from other spellings to levels; empty where the package has none.
     """
 
     frame: pd.DataFrame
@@ -40,6 +44,7 @@ class Corpus:
     digest: str
     folder: Path
     pooled: pd.DataFrame | None = None
+    synonyms: dict[str, dict[str, str]] = dataclass_field(default_factory=dict)
 
     @property
     def studies(self) -> np.ndarray:
@@ -86,7 +91,7 @@ def inspect_corpus(package: Path | str) -> tuple[Corpus | None, list[Fault]]:
     """
     package = Path(package)
     try:
-        schema, table, estimates = read_schema(package)
+        schema, table, beside = read_schema(package)
         text, faults = read_text_table(table)
         _require_columns(text, schema, table)
     except FaultyInput as error:
@@ -100,13 +105,15 @@ def inspect_corpus(package: Path | str) -> tuple[Corpus | None, list[Fault]]:
     spoiled = {(fault.row, fault.column) for fault in faults}
     frame = _typed(text, schema, spoiled)
     faults += row_faults(frame, schema, file)
-    pooled, more = read_pooled(estimates) if estimates else (None, [])
+    pooled, more = read_pooled(beside["pooled"]) if "pooled" in beside else (None, [])
+    faults += more
+    synonyms, more = read_synonyms(beside["synonyms"], schema) if "synonyms" in beside else ({}, [])
     faults += more
     if faults:
         return None, sorted(faults, key=lambda f: (f.file, f.row or 0, f.column or ""))
     frame = frame.reset_index(drop=True)
     folder = package if package.is_dir() else package.parent
-    return Corpus(frame, schema, corpus_digest(frame, schema), folder, pooled), []
+    return Corpus(frame, schema, corpus_digest(frame, schema), folder, pooled, synonyms), []
 
 
 def read_corpus(package: Path | str) -> Corpus:
@@ -184,9 +191,9 @@ def _typed(
     for row, column in spoiled:
         if row in frame.index and column in frame.columns:
             frame.loc[row, column] = None
-    for field in schema.fields:
-        if field.type == "number":
-            frame[field.name] = pd.to_numeric(frame[field.name], errors="coerce").astype(float)
+    for one in schema.fields:
+        if one.type == "number":
+            frame[one.name] = pd.to_numeric(frame[one.name], errors="coerce").astype(float)
         else:
-            frame[field.name] = frame[field.name].astype(object)
+            frame[one.name] = frame[one.name].astype(object)
     return frame

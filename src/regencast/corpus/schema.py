@@ -34,6 +34,8 @@ NUMBER_ROLES = (
     "dose_volume",
     *(role for role in OUTCOME_ROLES if role.startswith(("mean_", "sd_", "n_", "smd", "ratio"))),
 )
+#: Tables that a package may carry beside its contrasts.
+BESIDE = ("pooled", "synonyms")
 FREE_ROLES = ("reference", "note")
 ROLES = ("study", "contrast", "factor", *DOSE_ROLES, *OUTCOME_ROLES, *FREE_ROLES)
 KINDS = ("category", "labels", "number", "log_number")
@@ -132,7 +134,7 @@ class Schema:
         return cls(data["name"], fields, tuple(data["missing"]))
 
 
-def read_schema(package: Path) -> tuple[Schema, Path, Path | None]:
+def read_schema(package: Path) -> tuple[Schema, Path, dict[str, Path]]:
     """Read ``datapackage.json``.
 
     Parameters
@@ -145,8 +147,8 @@ def read_schema(package: Path) -> tuple[Schema, Path, Path | None]:
     schema : Schema
     table : Path
         The CSV file of contrasts that the descriptor names.
-    pooled : Path or None
-        The CSV file of its resource ``pooled``, where it has one.
+    beside : dict
+        The CSV files of its resources ``pooled`` and ``synonyms``, where it has them.
 
     Raises
     ------
@@ -163,8 +165,11 @@ def read_schema(package: Path) -> tuple[Schema, Path, Path | None]:
         resource = _contrasts(data["resources"])
         entries = resource["schema"]["fields"]
         table = path.parent / resource["path"]
-        beside = next((r for r in data["resources"] if r.get("name") == "pooled"), None)
-        pooled = path.parent / beside["path"] if beside else None
+        beside = {
+            str(r["name"]): path.parent / r["path"]
+            for r in data["resources"]
+            if r.get("name") in BESIDE
+        }
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise fail(
             path,
@@ -172,8 +177,8 @@ def read_schema(package: Path) -> tuple[Schema, Path, Path | None]:
             "Compare it with data/corpus/datapackage.json",
         ) from None
     # A package may not reach out of its own folder.
-    for file in (table, pooled):
-        if file and not file.resolve().is_relative_to(path.parent.resolve()):
+    for file in (table, *beside.values()):
+        if not file.resolve().is_relative_to(path.parent.resolve()):
             raise fail(
                 path,
                 "the table lies outside the package",
@@ -187,7 +192,7 @@ def read_schema(package: Path) -> tuple[Schema, Path, Path | None]:
     faults += _role_faults(str(path), schema)
     if faults:
         raise FaultyInput(faults)
-    return schema, table, pooled
+    return schema, table, beside
 
 
 def _contrasts(resources: list) -> dict:

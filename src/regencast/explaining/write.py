@@ -19,7 +19,7 @@ from regencast.explaining.influence import influential_studies
 from regencast.explaining.interactions import MOST, draw_interaction, factor_interactions
 from regencast.explaining.style import readable
 from regencast.explaining.within import write_evidence
-from regencast.forecasting import factor_shapley, score_designs
+from regencast.forecasting import average_unknown, factor_shapley, score_designs
 from regencast.training import Forecaster
 
 #: Factors that get a plot of their levels.
@@ -98,6 +98,10 @@ def _local(
     found = factor_shapley(forecaster, first)
     baseline = float(forecaster.forecast(first)["baseline"].iloc[0])
     row, base = found.values.iloc[0], float(found.base[0])
+    # What the design leaves open is averaged over the corpus: a step of its own.
+    mean = float(average_unknown(forecaster, first)["predicted"].iloc[0])
+    if abs(mean - base - row.sum()) > 1e-9:
+        row = pd.concat([row, pd.Series({"left open": mean - base - row.sum()})])
     path = folder / "shap_waterfall.png"
     return [
         draw_scores(score_designs(forecaster, designs, "designs"), names, folder / "scores.png"),

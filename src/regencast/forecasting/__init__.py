@@ -7,14 +7,21 @@ Must not know: how the model was chosen, plots, the command line.
 
 from regencast.forecasting.attribution import Attribution, encoded_shapley, factor_shapley
 from regencast.forecasting.designs import check_designs, design_names, read_designs
-from regencast.forecasting.score import score_designs
+from regencast.forecasting.precedents import precedents
+from regencast.forecasting.score import TEXTS, score_designs
+from regencast.forecasting.understand import understand
+from regencast.forecasting.unknown import average_unknown
 
 __all__ = [
+    "TEXTS",
     "Attribution",
+    "average_unknown",
     "check_designs",
     "design_names",
     "encoded_shapley",
     "factor_shapley",
+    "precedents",
     "read_designs",
     "score_designs",
+    "understand",
 ]

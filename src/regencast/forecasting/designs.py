@@ -39,7 +39,7 @@ def read_designs(path: Path) -> pd.DataFrame:
 
 
 def check_designs(
-    frame: pd.DataFrame, encoder: DesignEncoder, file: str
+    frame: pd.DataFrame, encoder: DesignEncoder, file: str, allow_new: bool = False
 ) -> tuple[pd.DataFrame, list[Fault]]:
     """Return designs with the schema's columns, typed, and every fault.
 
@@ -70,6 +70,8 @@ def check_designs(
         for row, value in values.items():
             tokens = split_labels(value) if field.kind == "labels" else (value,)
             for token in tokens:
+                if allow_new and field.role == "factor":
+                    continue
                 if not pd.isna(token) and known and str(token) not in known:
                     near = difflib.get_close_matches(str(token), known, 3, 0.0)
                     faults.append(
@@ -83,6 +85,20 @@ def check_designs(
                         )
                     )
     return typed, faults
+
+
+def new_levels(typed: pd.DataFrame, encoder: DesignEncoder) -> np.ndarray:
+    """Return which designs have a level that the corpus lacks, shape (n,)."""
+    found = np.zeros(len(typed), dtype=bool)
+    for field in encoder.schema.design:
+        if field.kind in ("category", "labels"):
+            known = set(encoder.known_levels(field.name))
+            labels = field.kind == "labels"
+            found |= [
+                not pd.isna(v) and not set(split_labels(v) if labels else (str(v),)) <= known
+                for v in typed[field.name]
+            ]
+    return found
 
 
 def design_names(frame: pd.DataFrame, encoder: DesignEncoder) -> list[str]:

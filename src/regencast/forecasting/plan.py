@@ -16,6 +16,8 @@ from regencast.forecasting.animals import (
 )
 from regencast.forecasting.designs import check_designs
 from regencast.forecasting.score import score_designs
+from regencast.forecasting.understand import understand
+from regencast.forecasting.unknown import average_unknown
 from regencast.training import Forecaster
 
 COLUMNS = ("plan_effect", "animals_per_group", "animals_per_group_assured", "plan_note")
@@ -74,7 +76,9 @@ def plan_designs(
     good = result.index[result["fault"].isna()]
     if good.empty:
         return result
-    typed, _ = check_designs(frame.loc[good], forecaster.blend.encoder, file)
+    encoder = forecaster.blend.encoder
+    meant, _ = understand(frame.loc[good], encoder, forecaster.synonyms)
+    typed, _ = check_designs(meant, encoder, file)
     effect, spread = planning_effect(forecaster, typed)
     for row, mean, sd in zip(good, effect, spread, strict=True):
         result.at[row, "plan_effect"] = round(float(mean), 4)
@@ -104,14 +108,14 @@ def planning_effect(forecaster: Forecaster, designs: pd.DataFrame) -> tuple[np.n
     designs : pandas.DataFrame
         Typed.
     """
-    own = forecaster.forecast(designs)
+    own = average_unknown(forecaster, designs)
     usual = 2 / forecaster.calibration.sampling
     large = designs.copy()
     for role in SIZE_ROLES:
         name = forecaster.blend.encoder.schema.column(role)
         if name in large:
             large[name] = LARGE * usual
-    wide = forecaster.forecast(large)
+    wide = average_unknown(forecaster, large)
     smaller = wide["predicted"] < own["predicted"]
     mean = np.where(smaller, wide["predicted"], own["predicted"])
     return mean, np.maximum(own["true_sd"], wide["true_sd"]).to_numpy()

@@ -7,7 +7,9 @@ import pandas as pd
 
 from regencast.effects import regeneration_score
 from regencast.forecasting.attribution import encoded_shapley
-from regencast.forecasting.designs import check_designs
+from regencast.forecasting.designs import check_designs, new_levels
+from regencast.forecasting.understand import understand
+from regencast.forecasting.unknown import average_unknown
 from regencast.training import Forecaster
 
 COLUMNS = (
@@ -24,13 +26,19 @@ COLUMNS = (
     "nearest_studies",
     "fault",
     "verdict",
+    "understood",
+    "would_narrow",
 )
+#: Columns of `COLUMNS` that hold text.
+TEXTS = frozenset(COLUMNS[7:])
 #: A factor that moves the forecast by less than this, in g, is not named.
 LEAST_PUSH = 0.005
 NEAREST = 5
 
 
-def score_designs(forecaster: Forecaster, frame: pd.DataFrame, file: str) -> pd.DataFrame:
+def score_designs(
+    forecaster: Forecaster, frame: pd.DataFrame, file: str, allow_new: bool = False
+) -> pd.DataFrame:
     """Forecast designs.
 
     Parameters
@@ -40,13 +48,17 @@ def score_designs(forecaster: Forecaster, frame: pd.DataFrame, file: str) -> pd.
         Designs as read; a row with a fault comes back with the fault and no forecast.
     file : str
         For the messages.
+    allow_new : bool, default False
+        Forecast a design with a level that the corpus lacks, as extrapolating, instead of refusing.
 
     Returns
     -------
     pandas.DataFrame
         The design's own columns, then those of ``COLUMNS``.
     """
-    typed, faults = check_designs(frame, forecaster.blend.encoder, file)
+    encoder = forecaster.blend.encoder
+    meant, understood = understand(frame, encoder, forecaster.synonyms)
+    typed, faults = check_designs(meant, encoder, file, allow_new)
     result = frame.drop(columns=[c for c in COLUMNS if c in frame]).copy()
     for column in COLUMNS:
         result[column] = pd.Series(None, index=result.index, dtype=object)
@@ -56,7 +68,7 @@ def score_designs(forecaster: Forecaster, frame: pd.DataFrame, file: str) -> pd.
     if good.empty:
         return result
     designs = typed.loc[good]
-    forecast = forecaster.forecast(designs)
+    forecast = average_unknown(forecaster, designs, new_levels(designs, encoder))
     for name, column in (("score", "predicted"), ("score_low", "low90"), ("score_high", "high90")):
         result.loc[good, name] = regeneration_score(forecast[column]).round(2)
         effect = name.replace("score", "effect")
@@ -64,7 +76,9 @@ def score_designs(forecaster: Forecaster, frame: pd.DataFrame, file: str) -> pd.
     result.loc[good, "baseline_score"] = regeneration_score(forecast["baseline"]).round(2)
     result.loc[good, "support"] = forecast["support"]
     result.loc[good, "verdict"] = forecaster.verdict
-    X = forecaster.blend.encoder.transform(designs)
+    result.loc[good, "understood"] = understood[good].replace("", None)
+    result.loc[good, "would_narrow"] = forecast["would_narrow"].replace("", None)
+    X = encoder.transform(designs)
     result.loc[good, "nearest_studies"] = ["; ".join(names) for names in nearest(forecaster, X)]
     result.loc[good, ["pushes_up", "pushes_down"]] = pushes(forecaster, X)
     return result

@@ -19,7 +19,13 @@ from regencast.corpus import Corpus, read_corpus
 from regencast.effects import Effects, read_effects
 from regencast.explaining import draw_coverage, draw_observed, draw_reliability, explain
 from regencast.explaining.evidence import direction_share
-from regencast.forecasting import check_designs, design_names, read_designs, score_designs
+from regencast.forecasting import (
+    TEXTS,
+    check_designs,
+    design_names,
+    read_designs,
+    score_designs,
+)
 from regencast.reporting.report import write_report
 from regencast.reporting.store import CHAMPION, MODEL, choose_experiment, tracking
 from regencast.training import (
@@ -165,8 +171,7 @@ def _log_model(mlflow: Any, folder: Path, forecaster: Forecaster, designs: pd.Da
     inputs = Schema([ColSpec(kinds[f.type], f.name, required=False) for f in columns])
     scored = score_designs(forecaster, designs.iloc[:1], "example")
     new = [name for name in scored if name not in designs]
-    texts = {"support", "pushes_up", "pushes_down", "nearest_studies", "fault", "verdict"}
-    outputs = Schema([ColSpec("string" if n in texts else "double", n) for n in new])
+    outputs = Schema([ColSpec("string" if n in TEXTS else "double", n) for n in new])
     info = mlflow.pyfunc.log_model(
         name="model",
         loader_module="regencast.reporting.served",

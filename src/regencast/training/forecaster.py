@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from regencast.training.calibration import Calibration, calibrate
 from regencast.training.experiment import Experiment
 from regencast.training.support import Support, learn_support
 
+#: A design with an unknown level is taken to lie at this multiple of where support ends.
+FAR = 1.5
+
 
 @dataclass(frozen=True)
 class Forecaster:
@@ -37,6 +40,8 @@ class Forecaster:
         Of the candidates among which it was chosen.
     verdict : str
         What held-out studies say of it, in one sentence; empty before that is known.
+    synonyms : dict
+        Other spellings of levels, by column, as the corpus gives them.
     """
 
     blend: Blend
@@ -45,13 +50,16 @@ class Forecaster:
     digest: str
     names: tuple[str, ...]
     verdict: str = ""
+    synonyms: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def forecast(self, designs: pd.DataFrame) -> pd.DataFrame:
+    def forecast(self, designs: pd.DataFrame, beyond: np.ndarray | None = None) -> pd.DataFrame:
         """Forecast designs that carry the columns of the schema.
 
         Parameters
         ----------
         designs : pandas.DataFrame, n rows
+        beyond : ndarray of bool, shape (n,), optional
+            Designs that lie beyond support whatever their distance.
 
         Returns
         -------
@@ -65,6 +73,9 @@ class Forecaster:
         sampling = planned_variance(designs, self.blend.encoder.schema)
         sampling = np.where(np.isfinite(sampling), sampling, self.calibration.sampling)
         distance = self.support.remoteness(X)
+        if beyond is not None:
+            least = FAR * max(self.support.borders[1], self.support.unit)
+            distance = np.where(beyond, np.maximum(distance, least), distance)
         remoteness = distance / self.support.unit
         true_sd = self.calibration.true_sd(predicted - baseline, remoteness)
         low, high = self.calibration.interval(predicted, true_sd, sampling)
@@ -114,7 +125,9 @@ def fit_forecaster(
     remoteness[rows] = support.remoteness(X, corpus.studies[rows].astype(str)) / support.unit
     calibration = _calibrate(corpus, effects, held, weights, blend, support, remoteness)
     names = tuple(candidate.name for candidate in experiment.candidates)
-    forecaster = Forecaster(blend, calibration, support, corpus.digest, names)
+    forecaster = Forecaster(
+        blend, calibration, support, corpus.digest, names, synonyms=corpus.synonyms
+    )
     return forecaster, compare_candidates(held, effects, names, weights)
 
 

@@ -68,6 +68,7 @@ def save_forecaster(forecaster: Forecaster, folder: Path) -> None:
         "digest": forecaster.digest,
         "names": list(forecaster.names),
         "verdict": forecaster.verdict,
+        "synonyms": forecaster.synonyms,
     }
     (folder / "forecaster.json").write_text(json.dumps(state), encoding="utf-8")
     digests = {
@@ -95,6 +96,13 @@ def load_forecaster(folder: Path) -> Forecaster:
         state = json.loads((folder / "forecaster.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, AttributeError):
         raise fail(folder, "it is not a saved model, or it is damaged", remedy) from None
+    try:
+        return _rebuilt(state, folder, digests)
+    except (KeyError, TypeError, AttributeError):
+        raise fail(folder, "it was saved by another edition of the program", remedy) from None
+
+
+def _rebuilt(state: dict[str, Any], folder: Path, digests: dict[str, str]) -> Forecaster:
     members = tuple(_load_member(one, folder, digests) for one in state["members"])
     blend = Blend(
         DesignEncoder.from_dict(state["encoder"]),
@@ -112,7 +120,13 @@ def load_forecaster(folder: Path) -> Forecaster:
     )
     calibration = Calibration(**state["calibration"])
     return Forecaster(
-        blend, calibration, support, state["digest"], tuple(state["names"]), state["verdict"]
+        blend,
+        calibration,
+        support,
+        state["digest"],
+        tuple(state["names"]),
+        state["verdict"],
+        state["synonyms"],
     )
 
 

@@ -35,9 +35,23 @@ class Support:
     borders: tuple[float, float]
 
     @property
+    def designs(self) -> np.ndarray:
+        """The training designs as they were encoded, shape (n, n_features); NaN where missing."""
+        width = len(self.scale)
+        values = self.points[:, :width] / self.scale
+        # A yes is exactly one again: levels are told by it.
+        near = np.round(values)
+        values = np.where(np.abs(values - near) < 1e-9, near, values)
+        return np.where(self.points[:, width:] > 0, np.nan, values)
+
+    @property
     def unit(self) -> float:
         """The border of sparse support, by which remoteness is measured; never zero."""
         return next((border for border in self.borders if border > 0), 1.0)
+
+    def places(self, X: np.ndarray) -> np.ndarray:
+        """Return encoded designs in the space of ``points``, shape (n, 2 n_features)."""
+        return _place(X, self.scale, self.centre)
 
     def distances(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the distance of each design to each study, and the studies' names.
@@ -54,7 +68,7 @@ class Support:
         names, place = np.unique(self.studies, return_inverse=True)
         order = np.argsort(place, kind="stable")
         starts = np.searchsorted(place[order], np.arange(len(names)))
-        apart = cdist(_place(X, self.scale, self.centre), self.points[order], "cityblock")
+        apart = cdist(self.places(X), self.points[order], "cityblock")
         return np.minimum.reduceat(apart, starts, axis=1), names
 
     def remoteness(self, X: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:

@@ -1,0 +1,48 @@
+"""Other spellings of levels that a data package carries beside its contrasts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from regencast.corpus.schema import Schema
+from regencast.corpus.tables import read_text_table
+from regencast.errors import Fault
+
+COLUMNS = ("column", "written", "level")
+
+
+def read_synonyms(path: Path, schema: Schema) -> tuple[dict[str, dict[str, str]], list[Fault]]:
+    """Read and check a table of spellings.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file: column (of the contrasts), written, level.
+    schema : Schema
+
+    Returns
+    -------
+    synonyms : dict
+        By column, from what is written to the level that is meant.
+    faults : list of Fault
+    """
+    table, faults = read_text_table(path)
+    file = str(path)
+    faults += [
+        Fault(file, "the column is missing", "Add it", row=1, column=name)
+        for name in COLUMNS
+        if name not in table
+    ]
+    if faults:
+        return {}, faults
+    known = {field.name for field in schema.design}
+    synonyms: dict[str, dict[str, str]] = {}
+    for row, (column, written, level) in table[list(COLUMNS)].iterrows():
+        if column not in known or not written or not level:
+            faults.append(
+                Fault(file, "it names no design column, or a cell is empty",
+                      "Write column, spelling and level", int(row), "column", str(column))
+            )  # fmt: skip
+            continue
+        synonyms.setdefault(column, {})[written] = level
+    return synonyms, faults

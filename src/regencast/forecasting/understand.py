@@ -1,0 +1,163 @@
+"""Understanding designs as scientists write them: headers, spellings, units in a cell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from regencast.corpus import Field
+from regencast.designs import DesignEncoder
+from regencast.designs.dose import UNITS
+
+#: What a written unit of a dose is in the corpus's units, and by what the value is multiplied.
+DOSES = {
+    "ug": ("ug", 1.0), "mcg": ("ug", 1.0), "microgram": ("ug", 1.0), "micrograms": ("ug", 1.0),
+    "mg": ("ug", 1e3), "ng": ("ug", 1e-3), "ug/ml": ("ug_per_ml", 1.0), "mg/ml": ("ug_per_ml", 1e3),
+    "ug/kg": ("ug_per_kg", 1.0), "mg/kg": ("ug_per_kg", 1e3), "particles": ("particles", 1.0),
+    "particle": ("particles", 1.0), "evs": ("particles", 1.0), "vesicles": ("particles", 1.0),
+    "particles/ml": ("particles_per_ml", 1.0), "particles/kg": ("particles_per_kg", 1.0),
+    "cellequivalents": ("cell_equivalents", 1.0), "cells": ("cell_equivalents", 1.0),
+}  # fmt: skip
+#: Weeks in a written unit of time.
+WEEKS = {
+    "week": 1.0, "weeks": 1.0, "wk": 1.0, "wks": 1.0, "w": 1.0, "day": 1 / 7, "days": 1 / 7,
+    "d": 1 / 7, "month": 365.25 / 84, "months": 365.25 / 84,
+}  # fmt: skip
+#: A number (12, 1.5e8, 2 x 10^9), then its unit.
+NUMBER = re.compile(
+    r"^\s*([0-9.]+\s*[x*]\s*10\^?[0-9]+|[0-9][0-9.]*(?:e[+-]?[0-9]+)?)\s*(.*)$", re.IGNORECASE
+)
+
+
+def normal(text: object) -> str:
+    """Return a text without case, spaces, hyphens and underscores, micro signs as u.
+
+    Examples
+    --------
+    >>> normal("hUC-MSC"), normal("1 % O2"), normal("\u00b5g / mL")
+    ('hucmsc', '1%o2', 'ug/ml')
+    """
+    folded = str(text).casefold().replace("\u00b5", "u").replace("\u03bc", "u")
+    return re.sub(r"[\s_\-]+", "", folded)
+
+
+def understand(
+    frame: pd.DataFrame, encoder: DesignEncoder, synonyms: Mapping[str, Mapping[str, str]]
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Return designs in the corpus's own words, and what was understood.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Designs as read.
+    encoder : DesignEncoder
+        Whose levels and columns are meant.
+    synonyms : mapping
+        By column, from a normal text (see `normal`) to a level or labels joined by ``+``.
+
+    Returns
+    -------
+    frame : pandas.DataFrame
+        The same rows; what is not understood stays as it was written.
+    understood : pandas.Series of str
+        For each row what was read as something else; empty where nothing was.
+    """
+    frame = _headers(frame, encoder).copy()
+    notes: dict[object, list[str]] = {row: [] for row in frame.index}
+    fields = {field.name: field for field in encoder.schema.design}
+    for name in [column for column in frame if column in fields]:
+        field = fields[name]
+        read = _reader(field, encoder, synonyms.get(name, {}))
+        cells = [(row, cell) for row, cell in frame[name].items() if not pd.isna(cell)]
+        for row, cell in cells:
+            value, unit = read(cell)
+            if unit and encoder.schema.column("dose_unit"):
+                frame.at[row, encoder.schema.column("dose_unit")] = unit
+            if str(value) != str(cell).strip():
+                frame.at[row, name] = value
+                notes[row].append(f"{name}: {cell} = {value}{' ' + unit if unit else ''}")
+    _convert_units(frame, encoder, notes)
+    return frame, pd.Series(["; ".join(notes[row]) for row in frame.index], frame.index)
+
+
+def _headers(frame: pd.DataFrame, encoder: DesignEncoder) -> pd.DataFrame:
+    names = {normal(field.name): field.name for field in encoder.schema.design}
+    renamed = {
+        column: names[normal(column)]
+        for column in frame
+        if normal(column) in names and names[normal(column)] not in frame
+    }
+    return frame.rename(columns=renamed)
+
+
+def _reader(field: Field, encoder: DesignEncoder, synonyms: Mapping[str, str]):
+    """Return a function from a cell to its value and, for a dose, the unit written in it."""
+    if field.type == "number":
+        return lambda cell: _number(field, cell)
+    if field.role == "dose_unit":
+        return lambda cell: (cell, "")
+    known = encoder.known_levels(field.name)
+    spelled = {normal(level): level for level in known}
+    table = {**{normal(k): v for k, v in synonyms.items()}, **spelled}
+
+    def read(cell: object) -> tuple[object, str]:
+        if str(cell) in known:
+            return str(cell), ""
+        whole = table.get(normal(cell))
+        if whole or field.kind != "labels":
+            return whole or cell, ""
+        parts = [part.strip() for part in re.split(r"[+,;&]|\band\b|\bplus\b", str(cell))]
+        return "+".join(table.get(normal(part), part) for part in parts if part), ""
+
+    return read
+
+
+def _number(field: Field, cell: object) -> tuple[object, str]:
+    """Read a number with a unit behind it; what is not understood stays as written."""
+    found = NUMBER.match(str(cell).replace(",", ""))
+    if found is None:
+        return cell, ""
+    digits = re.sub(r"\s*[x*]\s*10\^?", "e", found[1])
+    try:
+        value = float(digits)
+    except ValueError:
+        return cell, ""
+    unit = normal(found[2])
+    if not unit:
+        return (cell if _plain(cell) else value), ""
+    if field.role == "dose_value" and unit in DOSES:
+        name, factor = DOSES[unit]
+        return f"{value * factor:g}", name
+    if "week" in field.name and unit in WEEKS:
+        return f"{value * WEEKS[unit]:g}", ""
+    return cell, ""
+
+
+def _plain(cell: object) -> bool:
+    try:
+        return bool(np.isfinite(float(str(cell))))
+    except ValueError:
+        return False
+
+
+def _convert_units(
+    frame: pd.DataFrame, encoder: DesignEncoder, notes: dict[object, list[str]]
+) -> None:
+    """Bring written units of the unit column to the corpus's, with the value."""
+    unit, value = (encoder.schema.column(role) for role in ("dose_unit", "dose_value"))
+    if unit not in frame or value not in frame:
+        return
+    for row, written in frame[unit].items():
+        if pd.isna(written) or written in UNITS or normal(written) not in DOSES:
+            continue
+        name, factor = DOSES[normal(written)]
+        amount = frame.at[row, value]
+        frame.at[row, unit] = name
+        if factor != 1.0 and _plain(amount):
+            frame.at[row, value] = f"{float(amount) * factor:g}"
+            notes[row].append(f"{value}: {amount} {written} = {frame.at[row, value]} {name}")
+        else:
+            notes[row].append(f"{unit}: {written} = {name}")

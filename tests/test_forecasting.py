@@ -1,0 +1,159 @@
+"""Designs as scientists write them, what they leave open, whom to read, and the served model."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from regencast.forecasting import (
+    average_unknown,
+    check_designs,
+    precedents,
+    read_designs,
+    score_designs,
+    understand,
+)
+from regencast.forecasting.designs import new_levels
+
+SYNONYMS = {"source": {"type A": "A", "alpha": "A"}}
+
+
+@pytest.fixture
+def forecaster(simulated):
+    return replace(simulated[2], synonyms=SYNONYMS, verdict="a verdict")
+
+
+def scored(forecaster, tmp_path, text, **options):
+    path = tmp_path / "designs.csv"
+    path.write_text(text)
+    return score_designs(forecaster, read_designs(path), "designs.csv", **options)
+
+
+@pytest.mark.parametrize(
+    ("written", "dose", "unit"),
+    [
+        ("100 \u00b5g", 100.0, "ug"),
+        ("0.1 mg", 100.0, "ug"),
+        ("1 x 10^9 particles", 1e9, "particles"),
+        ("2e8 particles", 2e8, "particles"),
+    ],
+)
+def test_a_dose_with_its_unit_is_understood(forecaster, written, dose, unit):
+    encoder = forecaster.blend.encoder
+    frame = pd.DataFrame({"Source": ["Type-A"], "dose": [written]})
+    meant, said = understand(frame, encoder, SYNONYMS)
+    assert meant["source"].tolist() == ["A"] and "Type-A = A" in said.iloc[0]
+    assert float(meant["dose"].iloc[0]) == pytest.approx(dose) and meant["unit"].iloc[0] == unit
+
+
+def test_a_unit_in_its_own_column_is_converted(forecaster):
+    frame = pd.DataFrame({"dose": ["0.2"], "unit": ["mg"]})
+    meant, said = understand(frame, forecaster.blend.encoder, {})
+    assert float(meant["dose"].iloc[0]) == 200 and meant["unit"].iloc[0] == "ug"
+    assert "0.2 mg = 200 ug" in said.iloc[0]
+
+
+def test_free_spelling_gives_the_score_of_the_exact_design(forecaster, tmp_path):
+    exact = scored(forecaster, tmp_path, "source,colour,dose,unit,n1,n2\nA,red,100,ug,8,8\n")
+    free = scored(forecaster, tmp_path, "Colour,N1,n2,Source,dose\nRED,8,8,alpha,100 ug\n")
+    assert free["score"].iloc[0] == exact["score"].iloc[0]
+    assert "alpha = A" in free["understood"].iloc[0] and pd.isna(exact["understood"].iloc[0])
+
+
+def test_what_is_left_open_widens_the_interval_and_is_named(forecaster, tmp_path):
+    rows = "source,colour,dose,unit,n1,n2\nA,red,100,ug,8,8\n,red,100,ug,8,8\nB,red,100,ug,8,8\n"
+    found = scored(forecaster, tmp_path, rows)
+    width = (found["effect_high"] - found["effect_low"]).astype(float)
+    assert width.iloc[1] > width.iloc[0]
+    assert found["effect"].iloc[2] < found["effect"].iloc[1] < found["effect"].iloc[0]
+    assert found["would_narrow"].iloc[1].startswith("source")
+
+
+def test_a_new_level_is_refused_or_marked_as_extrapolating(forecaster, tmp_path):
+    text = "source,colour,dose,unit,n1,n2\nQ,red,100,ug,8,8\n"
+    assert "nearest are" in scored(forecaster, tmp_path, text)["fault"].iloc[0]
+    allowed = scored(forecaster, tmp_path, text, allow_new=True).iloc[0]
+    assert allowed["support"] == "extrapolating" and pd.isna(allowed["fault"])
+    known = scored(forecaster, tmp_path, text.replace("Q", "A")).iloc[0]
+    assert (
+        allowed["effect_high"] - allowed["effect_low"] > known["effect_high"] - known["effect_low"]
+    )
+
+
+def test_averages_do_not_depend_on_the_other_rows(forecaster, simulated):
+    frame = simulated[0].frame.iloc[:6].copy()
+    frame.loc[frame.index[:3], "source"] = None
+    typed, _ = check_designs(frame, forecaster.blend.encoder, "x")
+    together = average_unknown(forecaster, typed)
+    alone = average_unknown(forecaster, typed.iloc[[1]])
+    assert together["predicted"].iloc[1] == pytest.approx(alone["predicted"].iloc[0], abs=0.15)
+    assert not new_levels(typed, forecaster.blend.encoder).any()
+
+
+def test_precedents_say_what_agrees_and_what_was_found(forecaster, simulated):
+    corpus, effects, _ = simulated
+    design = corpus.frame.iloc[[0]]
+    typed, _ = check_designs(design, forecaster.blend.encoder, "x")
+    found = precedents(forecaster, corpus, effects, typed, ["mine"])
+    assert len(found) == 5 and found["place"].tolist() == [1, 2, 3, 4, 5]
+    assert found["distance"].is_monotonic_increasing
+    assert found["study"].iloc[0] == corpus.studies[0], "its own study is the nearest"
+    assert f"source {design['source'].iloc[0]}" in found["agrees"].iloc[0]
+    assert found["found"].str.len().gt(0).all()
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.mark.slow
+def test_the_logged_model_is_served_and_answers_a_post(trained):
+    folder, _ = trained
+    env = dict(os.environ) | {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/experiments/mlflow.db",
+        "MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1",
+        "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}",
+    }  # fmt: skip
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/regencast@champion",
+         "--env-manager", "local", "--port", str(port), "--host", "127.0.0.1"],
+        cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    rows = [
+        {"source": "A", "colour": None, "dose": 100.0, "unit": "ug", "n1": 8.0, "n2": 8.0},
+        {"source": "B", "colour": "red", "dose": None, "unit": None, "n1": 8.0, "n2": 8.0},
+    ]
+    body = json.dumps({"dataframe_records": rows}).encode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"}
+    )
+    try:
+        answer = None
+        for _ in range(90):
+            try:
+                with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310
+                    answer = json.loads(reply.read())["predictions"]
+                break
+            except OSError:
+                assert server.poll() is None, "the server ended"
+                time.sleep(1)
+        assert answer is not None, "the server did not answer in 90 seconds"
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait(20)
+    table = pd.DataFrame(answer)
+    assert len(table) == 2 and table["score"].iloc[0] > table["score"].iloc[1]
+    assert {"score_low", "support", "verdict", "fault"} <= set(table)
+    assert np.isfinite(table["effect"].astype(float)).all()

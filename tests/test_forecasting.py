@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from conftest import run
+from regencast.errors import FaultyInput
 from regencast.forecasting import (
     average_unknown,
     check_designs,
@@ -22,6 +24,7 @@ from regencast.forecasting import (
     understand,
 )
 from regencast.forecasting.designs import new_levels
+from regencast.forecasting.stream import parquet_chunks, score_chunks
 
 SYNONYMS = {"source": {"type A": "A", "alpha": "A"}}
 
@@ -157,3 +160,69 @@ def test_the_logged_model_is_served_and_answers_a_post(trained):
     assert len(table) == 2 and table["score"].iloc[0] > table["score"].iloc[1]
     assert {"score_low", "support", "verdict", "fault"} <= set(table)
     assert np.isfinite(table["effect"].astype(float)).all()
+
+
+def big(folder, rows=900):
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame(
+        {
+            "name": [f"d{k}" for k in range(rows)], "source": rng.choice(["A", "B"], rows),
+            "colour": rng.choice(["red", "green"], rows), "dose": rng.choice([1.0, 10.0], rows),
+            "unit": "ug", "n1": 8.0, "n2": 8.0,
+        }
+    )  # fmt: skip
+    table.loc[5, "source"] = "Q"
+    table.to_parquet(folder / "many.parquet")
+    return table
+
+
+def test_chunks_give_the_numbers_of_one_table(forecaster, tmp_path):
+    table = big(tmp_path)
+    path = tmp_path / "many.parquet"
+    parts = list(score_chunks(forecaster, parquet_chunks(path, 250), "many"))
+    assert [len(part) for part in parts] == [250, 250, 250, 150]
+    together = score_designs(forecaster, read_designs(path), "many")
+    np.testing.assert_allclose(
+        pd.concat(parts)["score"], together["score"].astype(float), atol=1e-9
+    )
+    assert "row 7" in parts[0]["fault"].iloc[5] and len(table) == len(together)
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_numbers_of_one_process_even_when_a_worker_dies(forecaster, tmp_path):
+    from dask.distributed import Client, LocalCluster
+
+    big(tmp_path)
+    path = tmp_path / "many.parquet"
+    one = pd.concat(score_chunks(forecaster, parquet_chunks(path, 100), "many"))
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        parts = []
+        address = cluster.scheduler_address
+        stream = score_chunks(forecaster, parquet_chunks(path, 100), "many", cluster=address)
+        for place, part in enumerate(stream):
+            parts.append(part)
+            if place == 1:
+                os.kill(next(iter(client.run(os.getpid).values())), 9)
+        many = pd.concat(parts)
+    pd.testing.assert_frame_equal(one, many)
+
+
+def test_an_address_where_no_scheduler_is_gets_one_message(forecaster, tmp_path):
+    big(tmp_path, 10)
+    chunks = parquet_chunks(tmp_path / "many.parquet")
+    with pytest.raises(FaultyInput, match="no Dask scheduler answers"):
+        list(score_chunks(forecaster, chunks, "many", cluster="tcp://127.0.0.1:1"))
+
+
+@pytest.mark.slow
+def test_a_parquet_file_is_scored_from_the_command_line(trained):
+    folder, _ = trained
+    big(folder, 60)
+    result = run("score", "many.parquet", "-o", "many_scores.parquet", cwd=folder)
+    assert result.returncode == 1 and "row 7" in result.stderr and "1 designs" in result.stderr
+    scores = pd.read_parquet(folder / "many_scores.parquet")
+    assert len(scores) == 60 and scores["score"].notna().sum() == 59
+    assert not list(folder.glob(".*part*"))

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from regencast.console import PATH, guarded, may_write, progress_bar, write_table
-from regencast.errors import FaultyInput, RegencastError, fail
+from regencast.console import (
+    PATH,
+    guarded,
+    may_write,
+    progress_bar,
+    write_chunks,
+    write_table,
+)
+from regencast.errors import FaultyInput, RegencastError, UsageError, fail
 from regencast.plan_cli import plan
 
 
@@ -210,6 +218,7 @@ def evaluate(
 @click.option("--allow-new", is_flag=True, help="Forecast unknown levels, as extrapolating.")
 @click.option("--precedents", "near", type=PATH, help="Write the nearest studies to this file.")
 @click.option("--corpus", "package", type=PATH, default=Path("data/corpus"), show_default=True)
+@click.option("--cluster", help="Dask scheduler's address, or `local`; Parquet designs only.")
 @click.option("--force", is_flag=True, help="Overwrite the files.")
 @guarded
 def score(
@@ -219,6 +228,7 @@ def score(
     allow_new: bool,
     near: Path | None,
     package: Path,
+    cluster: str | None,
     force: bool,
 ) -> None:
     """Score the proposed DESIGNS; exit 1 if any row had a fault."""
@@ -228,6 +238,11 @@ def score(
     may_write(output, force)
     if near:
         may_write(near, force)
+    if cluster and designs.suffix != ".parquet":
+        raise UsageError("--cluster scores Parquet files; save the designs as Parquet")
+    if designs.suffix == ".parquet" and near is None and output.suffix in (".parquet", ".csv"):
+        _score_stream(load_model(model), designs, output, allow_new, cluster)
+        return
     frame = read_designs(designs)
     forecaster = load_model(model)
     scored = score_designs(forecaster, frame, str(designs), allow_new)
@@ -240,6 +255,29 @@ def score(
     write_table(scored, output)
     if len(faults):
         raise RegencastError("\n".join(faults))
+
+
+def _score_stream(
+    forecaster: Any, designs: Path, output: Path, allow_new: bool, cluster: str | None
+) -> None:
+    """Score a Parquet file in bounded memory; faults are counted and the first ones shown."""
+    from regencast.forecasting.stream import parquet_chunks, score_chunks
+
+    faults: list[str] = []
+    count = 0
+
+    def watched() -> Iterator[Any]:
+        nonlocal count
+        chunks = parquet_chunks(designs)
+        for table in score_chunks(forecaster, chunks, str(designs), allow_new, cluster):
+            found = table["fault"].dropna()
+            count += len(found)
+            faults.extend(found[: max(10 - len(faults), 0)])
+            yield table
+
+    write_chunks(watched(), output)
+    if count:
+        raise RegencastError("\n".join([*faults, f"{count} designs have a fault in all"]))
 
 
 def _nearest(forecaster: Any, package: Path, frame: Any, file: str) -> Any:

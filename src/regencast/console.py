@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,38 @@ def write_table(table: Any, path: Path) -> None:
             table.to_csv(part, index=False, lineterminator="\n")
         os.replace(part, path)
     finally:
+        part.unlink(missing_ok=True)
+
+
+def write_chunks(tables: Iterator[Any], path: Path) -> None:
+    """Write tables of the same columns one after the other, as CSV or Parquet, whole or not at all.
+
+    Columns that hold text anywhere are text throughout.
+    """
+    part = path.with_name(f".{path.name}.part{os.getpid()}")
+    writer = None
+    try:
+        for place, table in enumerate(tables):
+            if path.suffix == ".parquet":
+                import pyarrow as pa
+                import pyarrow.parquet as pq
+
+                kinds = [
+                    (name, pa.string() if table[name].dtype == object else pa.float64())
+                    for name in table
+                ]
+                schema = pa.schema(kinds)
+                writer = writer or pq.ParquetWriter(part, schema)
+                writer.write_table(pa.Table.from_pandas(table, schema, preserve_index=False))
+            else:
+                mode = "w" if place == 0 else "a"
+                table.to_csv(part, mode=mode, header=place == 0, index=False, lineterminator="\n")
+        if writer:
+            writer.close()
+        os.replace(part, path)
+    finally:
+        if writer:
+            writer.close()
         part.unlink(missing_ok=True)
 
 

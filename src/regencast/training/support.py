@@ -68,8 +68,27 @@ class Support:
         names, place = np.unique(self.studies, return_inverse=True)
         order = np.argsort(place, kind="stable")
         starts = np.searchsorted(place[order], np.arange(len(names)))
-        apart = cdist(self.places(X), self.points[order], "cityblock")
+        apart = self._apart(X, order)
         return np.minimum.reduceat(apart, starts, axis=1), names
+
+    def _apart(self, X: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """Return city-block distances to the training designs, most columns by a product.
+
+        On a yes/no column |a - b| = a + b - 2 a b, so that all of them together are one matrix
+        product, many times faster than going through the columns.
+        """
+        places, points = self.places(X), self.points[order]
+        wide = np.concatenate([self.scale, self.scale])
+        yes_no = ((points == 0) | (points == wide)).all(axis=0)
+        yes_no &= ((places == 0) | (places == wide)).all(axis=0)
+        mine, theirs = places[:, yes_no], points[:, yes_no]
+        apart = (
+            mine.sum(axis=1)[:, None] + theirs.sum(axis=1) - 2 * (mine / wide[yes_no]) @ theirs.T
+        )
+        np.maximum(apart, 0.0, out=apart)
+        if not yes_no.all():
+            apart += cdist(places[:, ~yes_no], points[:, ~yes_no], "cityblock")
+        return apart
 
     def remoteness(self, X: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
         """Return the mean distance to the three nearest studies.
@@ -87,7 +106,7 @@ class Support:
         apart, names = self.distances(X)
         if own is not None:
             apart = np.where(names[None, :] == own[:, None], np.inf, apart)
-        near = np.sort(apart, axis=1)[:, :NEAREST]
+        near = np.partition(apart, min(NEAREST, apart.shape[1]) - 1, axis=1)[:, :NEAREST]
         known = np.isfinite(near)
         total = np.where(known, near, 0.0).sum(axis=1)
         return np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.inf)

@@ -13,7 +13,7 @@ from regencast.errors import fail
 from regencast.forecasting.score import COLUMNS, TEXTS, score_designs
 from regencast.training import Forecaster
 
-CHUNK = 20_000
+CHUNK = 10_000
 #: Chunks that wait on the cluster, per worker; more would only fill memory.
 AHEAD = 2
 #: A chunk whose worker died is given to another one so often.

@@ -9,6 +9,8 @@ from regencast.training import Forecaster
 
 #: Draws of what is unknown; their spread moves the interval's ends by a few hundredths of g.
 DRAWS = 24
+#: Designs whose draws are held in memory at a time.
+BATCH = 500
 #: Fields that are named, and the least standard deviation, in g, that is worth a word.
 NAMED = 3
 LEAST = 0.02
@@ -39,44 +41,72 @@ def average_unknown(
     encoder = forecaster.blend.encoder
     found = forecaster.forecast(designs, beyond=new)
     found["would_narrow"] = ""
-    factors = [feature.factor for feature in encoder.features_]
-    open_ = _open_factors(designs, encoder, list(dict.fromkeys(factors)))
+    factors = list(dict.fromkeys(feature.factor for feature in encoder.features_))
+    open_ = _open_factors(designs, encoder, factors)
+    drawn = {factor: _draws(forecaster, factor, k) for k, factor in enumerate(factors)}
     rows = np.flatnonzero(open_.any(axis=1))
-    if not len(rows):
-        return found
-    X = encoder.transform(designs.iloc[rows])
-    names = np.array(factors)
-    training = forecaster.support.designs
-    rng = np.random.default_rng(0)
-    drawn = np.repeat(X[None], DRAWS, axis=0)
+    for start in range(0, len(rows), BATCH):
+        part = rows[start : start + BATCH]
+        X = encoder.transform(designs.iloc[part])
+        mean, extra, alone = _averages(forecaster, X, open_.iloc[part], drawn)
+        _widen(forecaster, found, designs.index[part], mean, extra)
+        found.loc[designs.index[part], "would_narrow"] = _named(alone, len(part))
+    return found
+
+
+def _draws(forecaster: Forecaster, factor: str, place: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a factor's columns and published values of them, shape (draws, n_columns).
+
+    The draws depend on the factor alone, not on the other designs of a table.
+    """
+    encoder, training = forecaster.blend.encoder, forecaster.support.designs
+    columns = np.flatnonzero([feature.factor == factor for feature in encoder.features_])
+    reported = training[_reported(training, encoder, columns)]
+    if not len(reported):
+        return columns, np.empty((0, len(columns)))
+    picked = np.random.default_rng(place).integers(0, len(reported), DRAWS)
+    return columns, reported[picked][:, columns]
+
+
+def _averages(
+    forecaster: Forecaster,
+    X: np.ndarray,
+    open_: pd.DataFrame,
+    drawn: dict[str, tuple[np.ndarray, np.ndarray]],
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Return mean and spread over the draws, and the spread that each open factor gives alone."""
+    whole = np.repeat(X[None], DRAWS, axis=0)
     alone: dict[str, np.ndarray] = {}
     for factor in open_.columns[open_.any()]:
-        columns = np.flatnonzero(names == factor)
-        reported = training[_reported(training, encoder, columns)]
-        if not len(reported):
+        columns, values = drawn[factor]
+        if not len(values):
             continue
-        values = reported[rng.integers(0, len(reported), DRAWS)][:, columns]
-        here = np.flatnonzero(open_[factor].to_numpy()[rows])
+        here = np.flatnonzero(open_[factor].to_numpy())
         single = np.repeat(X[None, here], DRAWS, axis=0)
         for place in range(DRAWS):
-            drawn[place][np.ix_(here, columns)] = values[place]
+            whole[place][np.ix_(here, columns)] = values[place]
             single[place][:, columns] = values[place]
-        spread = np.zeros(len(rows))
-        spread[here] = _forecasts(forecaster, single).std(axis=0)
-        alone[factor] = spread
-    forecasts = _forecasts(forecaster, drawn)
-    mean, extra = forecasts.mean(axis=0), forecasts.std(axis=0)
-    index = designs.index[rows]
+        alone[factor] = np.zeros(len(X))
+        alone[factor][here] = _forecasts(forecaster, single).std(axis=0)
+    forecasts = _forecasts(forecaster, whole)
+    return forecasts.mean(axis=0), forecasts.std(axis=0), alone
+
+
+def _widen(
+    forecaster: Forecaster,
+    found: pd.DataFrame,
+    index: pd.Index,
+    mean: np.ndarray,
+    extra: np.ndarray,
+) -> None:
+    """Put averages in the place of forecasts; independent spreads add in squares."""
     calibration = forecaster.calibration
-    # Independent spreads add in squares: of the true effect, and of the observed one.
     width = (found.loc[index, "high90"] - found.loc[index, "low90"]).to_numpy()
-    observed = np.sqrt((width / (calibration.high - calibration.low)) ** 2 + extra**2)
+    observed = np.hypot(width / (calibration.high - calibration.low), extra)
     found.loc[index, "predicted"] = mean
     found.loc[index, "low90"] = mean + calibration.low * observed
     found.loc[index, "high90"] = mean + calibration.high * observed
     found.loc[index, "true_sd"] = np.hypot(found.loc[index, "true_sd"].to_numpy(), extra)
-    found.loc[index, "would_narrow"] = _named(alone, len(rows))
-    return found
 
 
 def _open_factors(designs: pd.DataFrame, encoder, factors: list[str]) -> pd.DataFrame:

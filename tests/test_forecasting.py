@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import run
+from conftest import ROOT, SMALL, run
+from regencast.corpus import read_corpus
+from regencast.effects import read_effects
 from regencast.errors import FaultyInput
 from regencast.forecasting import (
     average_unknown,
@@ -25,6 +27,7 @@ from regencast.forecasting import (
 )
 from regencast.forecasting.designs import new_levels
 from regencast.forecasting.stream import parquet_chunks, score_chunks
+from regencast.training import fit_forecaster
 
 SYNONYMS = {"source": {"type A": "A", "alpha": "A"}}
 
@@ -226,3 +229,34 @@ def test_a_parquet_file_is_scored_from_the_command_line(trained):
     scores = pd.read_parquet(folder / "many_scores.parquet")
     assert len(scores) == 60 and scores["score"].notna().sum() == 59
     assert not list(folder.glob(".*part*"))
+
+
+@pytest.mark.slow
+def test_twelve_proposals_come_back_as_their_authors_would_hope():
+    corpus = read_corpus(ROOT / "data/corpus")
+    model, _ = fit_forecaster(corpus, read_effects(corpus), SMALL)
+    frame = read_designs(ROOT / "data/proposals/as_written.csv")
+    meant, _ = understand(frame, model.blend.encoder, model.synonyms)
+    result = score_designs(model, frame, "as_written.csv").set_index("idea")
+    assert len(result) == 12 and result["fault"].notna().sum() == 1
+    assert "drops" in result["fault"]["wrong unit"] and "row 12" in result["fault"]["wrong unit"]
+    assert result["score"].drop("wrong unit").notna().all()
+    told = meant.set_index("idea")
+    for idea, column, level in (
+        ("hypoxic gel", "preconditioning", "hypoxia"),
+        ("hypoxic gel", "scaffold", "hydrogel_natural"),
+        ("cord on wounds", "ev_source", "UCMSC"),
+        ("ultrasound tendon", "preconditioning", "ultrasound"),
+        ("magnet", "preconditioning", "nanoparticles+magnetic_field"),
+        ("spheroids in MI", "model", "myocardial_infarction"),
+        ("loaded for OA", "engineering", "mirna_up"),
+        ("kidney", "route", "intravenous"),
+        ("nerve", "tissue", "peripheral_nerve"),
+    ):
+        assert told.loc[idea, column] == level
+    assert float(told.loc["cord on wounds", "dose_value"]) == 200
+    assert float(told.loc["cord on wounds", "follow_up_weeks"]) == 2
+    open_fields = result["would_narrow"].str.len()
+    assert open_fields["almost nothing"] > 0
+    width = (result["effect_high"] - result["effect_low"]).astype(float)
+    assert width["almost nothing"] > width["kidney"]

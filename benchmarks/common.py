@@ -12,6 +12,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 BENCH = Path(os.environ.get("REGENCAST_BENCH", ROOT / "../shared/bench"))
 RESULTS = Path(__file__).resolve().parent / "results"
+WIDTH = 130
 PACKAGES = ("ssri_anxiety", "judgement_bias", "early_life_ieg")
 
 
@@ -39,4 +40,5 @@ def show(title: str, head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None
     table = Table(*head, title=title)
     for row in rows:
         table.add_row(*(f"{x:.3f}" if isinstance(x, float) else str(x) for x in row))
-    Console().print(table)
+    # A file or a pipe has no width of its own; a cut number is no number.
+    Console(width=max(Console().width, WIDTH)).print(table)

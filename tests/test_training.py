@@ -11,6 +11,7 @@ from conftest import SMALL
 from regencast.corpus import read_corpus
 from regencast.effects import Effects, read_effects
 from regencast.errors import FaultyInput
+from regencast.explaining.importance import factor_importance
 from regencast.forecasting import factor_shapley, read_designs, score_designs
 from regencast.forecasting.score import COLUMNS
 from regencast.models import (
@@ -34,6 +35,7 @@ from regencast.training import (
 )
 from regencast.training.blend import trusted_share
 from regencast.training.calibration import calibrate
+from regencast.training.forecaster import planned_variance
 from regencast.training.prior import prior_from_pooled
 
 # A weight of two is not two rows: trees sample rows and count them in leaves, and in the process
@@ -63,6 +65,44 @@ def test_no_study_stands_on_both_sides(studies, n_folds):
     names = np.array(studies)
     fold = study_folds(names, n_folds, 0)
     assert (pd.Series(fold).groupby(names).nunique() == 1).all()
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_folds_and_resamples_of_one_process(simulated):
+    from dask.distributed import LocalCluster
+
+    corpus, effects, forecaster = simulated
+    folds = study_folds(corpus.studies, 4, 1)
+    one = cross_validate(corpus, effects, SMALL, folds, jobs=1)
+    sizes = factor_importance(forecaster, corpus, effects, resamples=20, jobs=1).resampled
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        many = cross_validate(corpus, effects, SMALL, folds, cluster=address)
+        found = factor_importance(forecaster, corpus, effects, resamples=20, cluster=address)
+    pd.testing.assert_frame_equal(one, many, check_exact=True)
+    np.testing.assert_array_equal(sizes, found.resampled)
+
+
+def test_encoded_designs_are_forecast_like_their_table(simulated):
+    corpus, _, forecaster = simulated
+    X = forecaster.blend.encoder.transform(corpus.frame)
+    table = forecaster.forecast(corpus.frame)
+    sampling = planned_variance(corpus.frame, corpus.schema)
+    whole = forecaster.forecast_encoded(X, sampling)
+    pd.testing.assert_frame_equal(whole, table)
+    parts = [
+        forecaster.forecast_encoded(X[k : k + 7], sampling[k : k + 7]) for k in range(0, len(X), 7)
+    ]
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole)
+
+
+def test_distances_by_matrix_product_are_city_block_ones(simulated):
+    corpus, _, forecaster = simulated
+    support, X = forecaster.support, forecaster.blend.encoder.transform(corpus.frame)
+    apart, names = support.distances(X[:50])
+    plain = np.abs(support.places(X[:50])[:, None] - support.points[None]).sum(axis=2)
+    nearest = [plain[:, support.studies == name].min(axis=1) for name in names]
+    np.testing.assert_allclose(apart, np.column_stack(nearest), atol=1e-6)
 
 
 def test_known_truth_is_found_and_forecasts_do_not_depend_on_jobs(simulated):

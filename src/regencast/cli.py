@@ -20,6 +20,8 @@ from regencast.console import (
 from regencast.errors import FaultyInput, RegencastError, UsageError, fail
 from regencast.plan_cli import plan
 
+CLUSTER = click.option("--cluster", help="Dask scheduler's address, or `local`.")
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="regencast")
@@ -154,10 +156,15 @@ def diff(
 @click.argument("experiment", type=PATH, required=False)
 @click.option("--corpus", "package", type=PATH, help="Data package; else the experiment's.")
 @click.option("-o", "--output", type=PATH, help="Folder for a copy of report, plots, tables.")
+@CLUSTER
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @guarded
 def train(
-    experiment: Path | None, package: Path | None, output: Path | None, as_json: bool
+    experiment: Path | None,
+    package: Path | None,
+    output: Path | None,
+    cluster: str | None,
+    as_json: bool,
 ) -> None:
     """Validate, train, explain and register a model, tracked in MLflow."""
     from regencast.reporting import run_training
@@ -165,7 +172,7 @@ def train(
 
     plan = read_experiment(experiment)
     with progress_bar("Training", plan.outer_folds + plan.resamples + 20) as step:
-        result = run_training(plan, package or Path(plan.corpus), output, step)
+        result = run_training(plan, package or Path(plan.corpus), output, step, cluster)
     if as_json:
         click.echo(json.dumps(result, indent=1))
         return
@@ -180,6 +187,7 @@ def train(
 @click.option("--corpus", "package", type=PATH, help="Data package; else the experiment's.")
 @click.option("--folds", type=PATH, help="CSV with contrast_id and fold; else made by study.")
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@CLUSTER
 @click.option("-o", "--output", type=PATH, required=True, help="CSV file to write.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @guarded
@@ -188,6 +196,7 @@ def evaluate(
     package: Path | None,
     folds: Path | None,
     jobs: int,
+    cluster: str | None,
     output: Path,
     force: bool,
 ) -> None:
@@ -205,7 +214,7 @@ def evaluate(
     if len(set(given)) < 2:
         raise fail(folds or "folds", "there is only one fold", "At least two are needed")
     with progress_bar("Outer folds", len(set(given))) as step:
-        table = cross_validate(read, read_effects(read), plan, given, jobs, step)
+        table = cross_validate(read, read_effects(read), plan, given, jobs, step, cluster)
     write_table(table, output)
     for key, value in skill(table).items():
         click.echo(f"{key}: {value:.4g}", err=True)
@@ -218,6 +227,7 @@ def evaluate(
 @click.option("--allow-new", is_flag=True, help="Forecast unknown levels, as extrapolating.")
 @click.option("--precedents", "near", type=PATH, help="Write the nearest studies to this file.")
 @click.option("--corpus", "package", type=PATH, default=Path("data/corpus"), show_default=True)
+@click.option("--scores-only", is_flag=True, help="No reasons, no nearest studies; far faster.")
 @click.option("--cluster", help="Dask scheduler's address, or `local`; Parquet designs only.")
 @click.option("--force", is_flag=True, help="Overwrite the files.")
 @guarded
@@ -228,6 +238,7 @@ def score(
     allow_new: bool,
     near: Path | None,
     package: Path,
+    scores_only: bool,
     cluster: str | None,
     force: bool,
 ) -> None:
@@ -241,11 +252,11 @@ def score(
     if cluster and designs.suffix != ".parquet":
         raise UsageError("--cluster scores Parquet files; save the designs as Parquet")
     if designs.suffix == ".parquet" and near is None and output.suffix in (".parquet", ".csv"):
-        _score_stream(load_model(model), designs, output, allow_new, cluster)
+        _score_stream(load_model(model), designs, output, allow_new, cluster, not scores_only)
         return
     frame = read_designs(designs)
     forecaster = load_model(model)
-    scored = score_designs(forecaster, frame, str(designs), allow_new)
+    scored = score_designs(forecaster, frame, str(designs), allow_new, not scores_only)
     faults = scored["fault"].dropna()
     if len(faults) == len(scored):
         raise RegencastError("\n".join(faults))
@@ -258,7 +269,12 @@ def score(
 
 
 def _score_stream(
-    forecaster: Any, designs: Path, output: Path, allow_new: bool, cluster: str | None
+    forecaster: Any,
+    designs: Path,
+    output: Path,
+    allow_new: bool,
+    cluster: str | None,
+    reasons: bool,
 ) -> None:
     """Score a Parquet file in bounded memory; faults are counted and the first ones shown."""
     from regencast.forecasting.stream import parquet_chunks, score_chunks
@@ -269,7 +285,7 @@ def _score_stream(
     def watched() -> Iterator[Any]:
         nonlocal count
         chunks = parquet_chunks(designs)
-        for table in score_chunks(forecaster, chunks, str(designs), allow_new, cluster):
+        for table in score_chunks(forecaster, chunks, str(designs), allow_new, cluster, reasons):
             found = table["fault"].dropna()
             count += len(found)
             faults.extend(found[: max(10 - len(faults), 0)])
@@ -300,8 +316,16 @@ def _nearest(forecaster: Any, package: Path, frame: Any, file: str) -> Any:
 @click.option("--designs", type=PATH, default=Path("data/proposals/example.csv"), show_default=True)
 @click.option("--resamples", type=click.IntRange(20), default=200, show_default=True)
 @click.option("-o", "--output", type=PATH, required=True, help="Folder for plots and tables.")
+@CLUSTER
 @guarded
-def explain(model: str | None, package: Path, designs: Path, resamples: int, output: Path) -> None:
+def explain(
+    model: str | None,
+    package: Path,
+    designs: Path,
+    resamples: int,
+    output: Path,
+    cluster: str | None,
+) -> None:
     """Write SHAP plots and tables by design factor."""
     from regencast.corpus import read_corpus
     from regencast.effects import read_effects
@@ -332,6 +356,7 @@ def explain(model: str | None, package: Path, designs: Path, resamples: int, out
             resamples,
             2,
             step,
+            cluster,
         )
     for path in files:
         click.echo(path)

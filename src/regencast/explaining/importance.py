@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from sklearn.base import clone
 
 from regencast.corpus import Corpus
@@ -15,6 +14,7 @@ from regencast.effects import Effects, regeneration_score
 from regencast.forecasting import encoded_shapley
 from regencast.models import IntervalForest
 from regencast.models.residual import ResidualRegressor
+from regencast.tasks import run_each
 from regencast.training import Blend, Forecaster
 
 RESAMPLES = 200
@@ -57,6 +57,7 @@ def factor_importance(
     resamples: int = RESAMPLES,
     jobs: int = 2,
     progress: Callable[[], None] = lambda: None,
+    cluster: str | None = None,
 ) -> Importance:
     """Return each factor's mean absolute Shapley value with its interval.
 
@@ -75,6 +76,8 @@ def factor_importance(
         Processes; the numbers do not depend on it.
     progress : callable
         Called after each of ``resamples + 20`` fits.
+    cluster : str, optional
+        As in `run_each`.
 
     Returns
     -------
@@ -90,11 +93,11 @@ def factor_importance(
     drawn = np.random.default_rng(0).exponential(size=(resamples, len(names)))
     dealt = [np.random.default_rng(1 + k).permutation(len(X)) for k in range(SHUFFLES)]
     tasks = [
-        *(delayed(_refitted)(forecaster, X, targets, w[place], place, judged) for w in drawn),
-        *(delayed(_refitted)(forecaster, X, targets[d], None, place, judged) for d in dealt),
+        *((targets, weight[place]) for weight in drawn),
+        *((targets[order], None) for order in dealt),
     ]
     found = []
-    for one in Parallel(n_jobs=jobs, return_as="generator")(tasks):
+    for one in run_each(_refitted, (forecaster, X, place, judged), tasks, jobs, cluster):
         found.append(one)
         progress()
     sizes = np.array([size for size, _ in found])
@@ -137,10 +140,10 @@ def refit(
 def _refitted(
     forecaster: Forecaster,
     X: np.ndarray,
-    targets: np.ndarray,
-    weight: np.ndarray | None,
     studies: np.ndarray,
     judged: np.ndarray,
+    targets: np.ndarray,
+    weight: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return mean absolute Shapley values and forecasts of members fitted anew."""
     blend = refit(forecaster, X, targets, weight, studies)

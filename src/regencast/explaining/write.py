@@ -40,6 +40,7 @@ def explain(
     resamples: int = RESAMPLES,
     jobs: int = 2,
     progress: Callable[[], None] = lambda: None,
+    cluster: str | None = None,
 ) -> list[Path]:
     """Write importance, beeswarm, dependence, interactions, head-to-head and local plots.
 
@@ -54,7 +55,7 @@ def explain(
     names : list of str
         A label for each design.
     folder : Path
-    resamples, jobs, progress
+    resamples, jobs, progress, cluster
         As in `factor_importance`.
 
     Returns
@@ -63,7 +64,7 @@ def explain(
         The files written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    importance = factor_importance(forecaster, corpus, effects, resamples, jobs, progress)
+    importance = factor_importance(forecaster, corpus, effects, resamples, jobs, progress, cluster)
     found = factor_shapley(forecaster, corpus.frame)
     order = importance.table["factor"].tolist()
     files = [folder / "importance.csv"]

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from regencast.errors import fail
 from regencast.forecasting.score import COLUMNS, TEXTS, score_designs
+from regencast.tasks import run_each
 from regencast.training import Forecaster
 
 CHUNK = 10_000
-#: Chunks that wait on the cluster, per worker; more would only fill memory.
-AHEAD = 2
-#: A chunk whose worker died is given to another one so often.
-RETRIES = 3
 
 
 def parquet_chunks(path: Path, size: int = CHUNK) -> Iterator[pd.DataFrame]:
@@ -52,6 +47,7 @@ def score_chunks(
     file: str,
     allow_new: bool = False,
     cluster: str | None = None,
+    reasons: bool = True,
 ) -> Iterator[pd.DataFrame]:
     """Score chunks of designs, in their order.
 
@@ -61,56 +57,26 @@ def score_chunks(
     chunks : iterator of pandas.DataFrame
     file : str
         For the messages.
-    allow_new : bool, default False
+    allow_new, reasons : bool
         As in `score_designs`.
     cluster : str, optional
-        Address of a Dask scheduler, or ``local`` for a cluster of this machine's cores; the numbers
-        are those of one process.
+        As in `run_each`; the numbers are those of one process.
 
     Yields
     ------
     pandas.DataFrame
         As `score_designs`; scores as float, all else as text.
     """
-    if cluster is None:
-        for chunk in chunks:
-            yield _typed_scores(forecaster, chunk, file, allow_new)
-        return
-    from dask.distributed import Client, LocalCluster
-
-    try:
-        here = (
-            LocalCluster(threads_per_worker=1, dashboard_address=None)
-            if cluster == "local"
-            else None
-        )
-        client = Client(here or cluster, timeout=20)
-    except (OSError, ValueError) as error:
-        raise fail(cluster, f"no Dask scheduler answers there ({type(error).__name__})",
-                   "Give its address, tcp://HOST:PORT, or `local`") from None  # fmt: skip
-    try:
-        model = client.scatter(forecaster, broadcast=True)
-        waiting: deque[Any] = deque()
-        for chunk in chunks:
-            waiting.append(
-                client.submit(
-                    _typed_scores, model, chunk, file, allow_new, retries=RETRIES, pure=False
-                )
-            )
-            if len(waiting) > AHEAD * max(len(client.nthreads()), 1):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        client.close()
-        if here:
-            here.close()
+    tasks = ((chunk,) for chunk in chunks)
+    yield from run_each(
+        _typed_scores, (forecaster, file, allow_new, reasons), tasks, cluster=cluster
+    )
 
 
 def _typed_scores(
-    forecaster: Forecaster, chunk: pd.DataFrame, file: str, allow_new: bool
+    forecaster: Forecaster, file: str, allow_new: bool, reasons: bool, chunk: pd.DataFrame
 ) -> pd.DataFrame:
-    scored = score_designs(forecaster, chunk, file, allow_new)
+    scored = score_designs(forecaster, chunk, file, allow_new, reasons)
     numbers = [name for name in COLUMNS if name not in TEXTS]
     scored[numbers] = scored[numbers].astype(float)
     rest = [name for name in scored if name not in numbers]

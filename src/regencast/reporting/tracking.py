@@ -47,6 +47,7 @@ def run_training(
     package: Path,
     output: Path | None = None,
     progress: Callable[[], None] = lambda: None,
+    cluster: str | None = None,
 ) -> dict[str, Any]:
     """Validate, train, explain, report, log and register.
 
@@ -58,6 +59,8 @@ def run_training(
         Folder for a copy of report, plots and tables.
     progress : callable
         Called after each outer fold and each resample of studies.
+    cluster : str, optional
+        As in `run_each`: where folds and resamples are computed.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def run_training(
     effects = read_effects(corpus)
     mlflow = tracking()
     folds = study_folds(corpus.studies, experiment.outer_folds, experiment.seed)
-    table = cross_validate(corpus, effects, experiment, folds, progress=progress)
+    table = cross_validate(corpus, effects, experiment, folds, progress=progress, cluster=cluster)
     verdict = judge(table, experiment.seed).sentence
     metrics = skill(table)
     forecaster, candidates = fit_forecaster(corpus, effects, experiment)
@@ -85,7 +88,10 @@ def run_training(
         designs, names = _example(forecaster, corpus.frame)
         _write_files(folder, facts, table, candidates)
         place, resamples = folder / "explain", experiment.resamples
-        explain(forecaster, corpus, effects, designs, names, place, resamples, progress=progress)
+        explain(
+            forecaster, corpus, effects, designs, names, place, resamples,
+            progress=progress, cluster=cluster,
+        )  # fmt: skip
         for draw in (draw_observed, draw_reliability, draw_coverage):
             draw(table, place / f"{draw.__name__.removeprefix('draw_')}.png")
         write_report(folder, folder / "report.html")

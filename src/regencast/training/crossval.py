@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
 from regencast.corpus import Corpus
 from regencast.effects import Effects
+from regencast.tasks import run_each
 from regencast.training.experiment import Experiment
 from regencast.training.forecaster import fit_forecaster
 
@@ -21,6 +21,7 @@ def cross_validate(
     folds: np.ndarray,
     jobs: int = 2,
     progress: Callable[[], None] = lambda: None,
+    cluster: str | None = None,
 ) -> pd.DataFrame:
     """Forecast each fold from the others.
 
@@ -34,6 +35,8 @@ def cross_validate(
         Processes; the numbers do not depend on it.
     progress : callable
         Called after each fold.
+    cluster : str, optional
+        As in `run_each`.
 
     Returns
     -------
@@ -43,9 +46,9 @@ def cross_validate(
         true_sd, remoteness and support, as `Forecaster.forecast` gives them.
     """
     names = list(dict.fromkeys(folds))
-    tasks = (delayed(_one_fold)(corpus, effects, experiment, folds == name) for name in names)
+    tasks = [(folds == name,) for name in names]
     parts = []
-    for part in Parallel(n_jobs=jobs, return_as="generator")(tasks):
+    for part in run_each(_one_fold, (corpus, effects, experiment), tasks, jobs, cluster):
         parts.append(part)
         progress()
     forecast = pd.concat(parts).sort_index()

@@ -68,17 +68,36 @@ class Forecaster:
             effect of a new study), ``true_sd`` (standard deviation of its true effect), all in g;
             ``remoteness`` (1 at the border of sparse support) and ``support``.
         """
-        X = self.blend.encoder.transform(designs)
-        predicted, baseline = self.blend.predict_encoded(X), self.blend.baseline.predict(X)
         sampling = planned_variance(designs, self.blend.encoder.schema)
-        sampling = np.where(np.isfinite(sampling), sampling, self.calibration.sampling)
+        found = self.forecast_encoded(self.blend.encoder.transform(designs), sampling, beyond)
+        return found.set_index(designs.index)
+
+    def forecast_encoded(
+        self,
+        X: np.ndarray,
+        sampling: np.ndarray | None = None,
+        beyond: np.ndarray | None = None,
+    ) -> pd.DataFrame:
+        """Forecast designs that are encoded already; see `forecast`.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, n_features)
+        sampling : ndarray, shape (n,), optional
+            Sampling variance of g = 0 at the planned group sizes; where NaN, the corpus's usual.
+        beyond : ndarray of bool, shape (n,), optional
+        """
+        predicted, baseline = self.blend.predict_encoded(X), self.blend.baseline.predict(X)
+        usual = self.calibration.sampling
+        given = np.full(len(X), np.nan) if sampling is None else sampling
+        variance = np.where(np.isfinite(given), given, usual)
         distance = self.support.remoteness(X)
         if beyond is not None:
             least = FAR * max(self.support.borders[1], self.support.unit)
             distance = np.where(beyond, np.maximum(distance, least), distance)
         remoteness = distance / self.support.unit
         true_sd = self.calibration.true_sd(predicted - baseline, remoteness)
-        low, high = self.calibration.interval(predicted, true_sd, sampling)
+        low, high = self.calibration.interval(predicted, true_sd, variance)
         return pd.DataFrame(
             {
                 "baseline": baseline,
@@ -88,8 +107,7 @@ class Forecaster:
                 "true_sd": true_sd,
                 "remoteness": remoteness,
                 "support": self.support.classify(distance),
-            },
-            index=designs.index,
+            }
         )
 
 

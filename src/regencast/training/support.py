@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -12,6 +13,19 @@ CLASSES = ("supported", "sparse", "extrapolating")
 SHARES = (0.80, 0.975)
 #: Distance is the mean over this many nearest studies: one odd twin is no support.
 NEAREST = 3
+#: Designs whose distances to all training designs are held in memory at a time.
+BLOCK = 2048
+
+
+@dataclass(frozen=True)
+class _Training:
+    """The training designs in the order of their studies, made ready for many distances."""
+
+    names: np.ndarray
+    starts: np.ndarray
+    yes_no: np.ndarray
+    yes: np.ndarray
+    points: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -65,29 +79,40 @@ class Support:
         distances : ndarray, shape (n, n_studies)
         names : ndarray of str, shape (n_studies,)
         """
+        training = self._training
+        apart = self._apart(X)
+        return np.minimum.reduceat(apart, training.starts, axis=1), training.names
+
+    @cached_property
+    def _training(self) -> _Training:
         names, place = np.unique(self.studies, return_inverse=True)
         order = np.argsort(place, kind="stable")
+        points = self.points[order]
+        wide = np.concatenate([self.scale, self.scale])
+        yes_no = ((points == 0) | (points == wide)).all(axis=0)
+        yes = (points[:, yes_no] > 0).astype(np.float32)
         starts = np.searchsorted(place[order], np.arange(len(names)))
-        apart = self._apart(X, order)
-        return np.minimum.reduceat(apart, starts, axis=1), names
+        return _Training(names, starts, yes_no, yes, points)
 
-    def _apart(self, X: np.ndarray, order: np.ndarray) -> np.ndarray:
+    def _apart(self, X: np.ndarray) -> np.ndarray:
         """Return city-block distances to the training designs, most columns by a product.
 
         On a yes/no column |a - b| = a + b - 2 a b, so that all of them together are one matrix
-        product, many times faster than going through the columns.
+        product, many times faster than going through the columns. The scales lie on a grid on
+        which sums in single precision are exact, in whatever order the product adds.
         """
-        places, points = self.places(X), self.points[order]
+        training, places = self._training, self.places(X)
         wide = np.concatenate([self.scale, self.scale])
-        yes_no = ((points == 0) | (points == wide)).all(axis=0)
-        yes_no &= ((places == 0) | (places == wide)).all(axis=0)
-        mine, theirs = places[:, yes_no], points[:, yes_no]
-        apart = (
-            mine.sum(axis=1)[:, None] + theirs.sum(axis=1) - 2 * (mine / wide[yes_no]) @ theirs.T
-        )
-        np.maximum(apart, 0.0, out=apart)
+        yes_no = training.yes_no & ((places == 0) | (places == wide)).all(axis=0)
+        # Columns that are no in every design, most marks of absence among them, part nothing.
+        used = yes_no & ((places != 0).any(axis=0) | (training.points != 0).any(axis=0))
+        mine = places[:, used].astype(np.float32)
+        yes = training.yes[:, used[training.yes_no]]
+        apart = mine @ (-2 * yes.T)
+        apart += mine.sum(axis=1)[:, None]
+        apart += yes @ wide[used].astype(np.float32)
         if not yes_no.all():
-            apart += cdist(places[:, ~yes_no], points[:, ~yes_no], "cityblock")
+            apart += cdist(places[:, ~yes_no], training.points[:, ~yes_no], "cityblock")
         return apart
 
     def remoteness(self, X: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
@@ -103,10 +128,18 @@ class Support:
         -------
         ndarray, shape (n,)
         """
+        found = np.empty(len(X))
+        for start in range(0, len(X), BLOCK):
+            part = slice(start, start + BLOCK)
+            found[part] = self._nearest(X[part], None if own is None else own[part])
+        return found
+
+    def _nearest(self, X: np.ndarray, own: np.ndarray | None) -> np.ndarray:
         apart, names = self.distances(X)
         if own is not None:
             apart = np.where(names[None, :] == own[:, None], np.inf, apart)
         near = np.partition(apart, min(NEAREST, apart.shape[1]) - 1, axis=1)[:, :NEAREST]
+        near = near.astype(float)
         known = np.isfinite(near)
         total = np.where(known, near, 0.0).sum(axis=1)
         return np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.inf)
@@ -138,7 +171,7 @@ def learn_support(X: np.ndarray, factors: list[str], predict, studies: np.ndarra
     spread = np.where(present, np.abs(X - centre), 0.0).sum(axis=0)
     spread = 2 * spread / np.maximum(present.sum(axis=0), 1)
     width = np.array([factors.count(name) for name in factors])
-    scale = np.array([share[name] for name in factors]) / width / np.maximum(spread, 0.1)
+    scale = _on_grid(np.array([share[name] for name in factors]) / width / np.maximum(spread, 0.1))
     studies = studies.astype(str)
     support = Support(_place(X, scale, centre), studies, scale, centre, (0.0, 0.0))
     near = support.remoteness(X, studies)
@@ -167,6 +200,12 @@ def _factor_shares(X: np.ndarray, factors: list[str], predict) -> dict[str, floa
     # A tenth is shared evenly, so that a factor the model ignores still counts as unknown ground.
     even = 0.1 / len(moved)
     return {k: even + 0.9 * (v / total if total > 0 else 1 / len(moved)) for k, v in moved.items()}
+
+
+def _on_grid(scale: np.ndarray) -> np.ndarray:
+    """Return scales as multiples of a power of two, so that no sum of two designs is rounded."""
+    grid = 2.0 ** (np.ceil(np.log2(2 * scale.sum())) - 24)
+    return np.maximum(np.round(scale / grid), 1) * grid
 
 
 def _place(X: np.ndarray, scale: np.ndarray, centre: np.ndarray) -> np.ndarray:

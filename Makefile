@@ -4,7 +4,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help train score explain report evaluate mlflow check format test benchmark
+.PHONY: help app train score explain report evaluate mlflow check format test benchmark
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
@@ -33,6 +33,9 @@ evaluate: .venv/ready ## held-out forecasts of the shipped corpus to out/evaluat
 	@mkdir -p out
 	$(BIN)/regencast evaluate experiments/default.toml -o out/evaluation.csv --force
 
+app: .venv/ready ## open the page: forecasts in the browser, on 127.0.0.1
+	$(BIN)/regencast app
+
 mlflow: .venv/ready ## open the MLflow pages on 127.0.0.1
 	$(BIN)/mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///experiments/mlflow.db
 
@@ -49,4 +52,4 @@ test: .venv/ready ## run the tests
 	$(BIN)/pytest -n 2
 
 benchmark: .venv/ready ## measure skill against peers, directions, control and speed (needs the bench packages)
-	cd benchmarks && for one in speed skill hidden control truth; do ../$(BIN)/python $$one.py || exit 1; done
+	cd benchmarks && for one in speed page scale skill hidden control truth; do ../$(BIN)/python $$one.py || exit 1; done

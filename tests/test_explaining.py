@@ -9,14 +9,13 @@ import pytest
 from regencast.effects import Effects, regeneration_score
 from regencast.explaining import factor_importance
 from regencast.explaining.bias import egger_test
-from regencast.explaining.figures import score_steps
 from regencast.explaining.headtohead import (
     Comparison,
     compare_within_studies,
     pool_comparisons,
     sentence_on_sign,
 )
-from regencast.forecasting import factor_shapley
+from regencast.forecasting import factor_shapley, score_steps
 from regencast.reporting import write_report
 
 YI = np.array([0.3, 0.5, 1.2, -0.4, 0.8, 1.9, 0.1, 0.6, 1.1, 0.2])

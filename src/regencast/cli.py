@@ -375,4 +375,18 @@ def report(model: str | None, output: Path, force: bool) -> None:
     click.echo(write_report(run_files(model), output))
 
 
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@click.option("--model", help="Folder, MLflow run or models:/NAME@alias; else the champion.")
+@click.option("--corpus", "package", type=PATH, default=Path("data/corpus"), show_default=True)
+@click.option("--browser/--no-browser", default=True, show_default=True, help="Open it there.")
+@guarded
+def app(host: str, port: int, model: str | None, package: Path, browser: bool) -> None:
+    """Open the page: forecasts in the browser, on this machine alone."""
+    from regencast.app.serving import serve
+
+    serve(host, port, model, package, browser, click.echo)
+
+
 main.add_command(plan)

@@ -9,7 +9,8 @@ import pandas as pd
 
 from regencast.corpus import Corpus, Field
 from regencast.designs import split_labels
-from regencast.explaining.style import BLUE, GREY, PALE, new_figure, readable, readable_level, save
+from regencast.explaining.style import BLUE, GREY, PALE, new_figure, save
+from regencast.words import readable, readable_level
 
 #: Fewer studies than this are thin ground, drawn pale.
 THIN = 5

@@ -10,17 +10,10 @@ import pandas as pd
 from regencast.corpus import Corpus
 from regencast.designs import DesignEncoder
 from regencast.effects import Effects
-from regencast.explaining.style import (
-    BLUE,
-    GREY,
-    ORANGE,
-    new_figure,
-    readable,
-    readable_level,
-    save,
-)
+from regencast.explaining.style import BLUE, GREY, ORANGE, new_figure, save
 from regencast.training import Forecaster
 from regencast.training.prior import make_baseline
+from regencast.words import readable, readable_level
 
 MOST = 14
 REST = "(all others)"

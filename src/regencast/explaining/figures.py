@@ -8,20 +8,11 @@ import numpy as np
 import pandas as pd
 
 from regencast.effects import regeneration_score
-from regencast.explaining.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PALE,
-    new_figure,
-    readable,
-    readable_level,
-    save,
-)
+from regencast.explaining.style import BLUE, GREEN, GREY, ORANGE, PALE, new_figure, save
+from regencast.forecasting import score_steps
+from regencast.words import readable, readable_level
 
 TOP = 15
-STEPS = 9
 #: A level met in fewer studies is not named on the beeswarm.
 NAMED_STUDIES = 5
 
@@ -155,38 +146,6 @@ def draw_waterfall(
         f"From {first:.0f}, the average design, to {last:.0f}, this design", loc="left", fontsize=11
     )
     return save(figure, path)
-
-
-def score_steps(row: pd.Series, base: float, most: int = STEPS) -> pd.Series:
-    """Return what each factor adds in score points, largest first; the small ones together.
-
-    Parameters
-    ----------
-    row : pandas.Series
-        Shapley value of each factor, in g.
-    base : float
-        Forecast of the average design, in g.
-    most : int, default 9
-        Factors that stand alone.
-
-    Returns
-    -------
-    pandas.Series
-        Sums to the score of the design less the score of the average design.
-
-    Examples
-    --------
-    >>> steps = score_steps(pd.Series({"dose": 1.0, "route": -0.2}), 0.0)
-    >>> bool(np.isclose(50 + steps.sum(), regeneration_score(0.8)))
-    True
-    """
-    order = row.abs().sort_values(ascending=False, kind="stable").index
-    alone = row[order[:most]]
-    rest = row[order[most:]].sum()
-    if len(row) > most:
-        alone = pd.concat([alone, pd.Series({"all other factors": rest})])
-    scores = regeneration_score(base + np.concatenate([[0.0], alone.cumsum().to_numpy()]))
-    return pd.Series(np.diff(scores), index=alone.index)
 
 
 def _named(factor: str, design: pd.Series) -> str:

@@ -8,15 +8,8 @@ import numpy as np
 import pandas as pd
 
 from regencast.explaining.headtohead import Comparison
-from regencast.explaining.style import (
-    BLUE,
-    GREY,
-    ORANGE,
-    new_figure,
-    readable,
-    readable_level,
-    save,
-)
+from regencast.explaining.style import BLUE, GREY, ORANGE, new_figure, save
+from regencast.words import readable, readable_level
 
 Z95 = 1.959963984540054
 #: Length of the arrow of a study that gives a direction alone, in g.

@@ -15,6 +15,7 @@ from regencast.corpus import Corpus, Field
 from regencast.corpus.schema import SIZE_ROLES
 from regencast.designs import split_labels
 from regencast.effects import Effects
+from regencast.words import readable_level
 
 #: What a labels column says of a group that was left as it is.
 PLAIN = "none"
@@ -221,7 +222,8 @@ def sentence_on_sign(row: pd.Series, shap: float) -> str:
     if not np.isfinite(shap) or known * shap >= 0:
         return ""
     return (
-        f"Head-to-head studies and the model disagree in sign on {row['level']}: within studies it "
+        f"Head-to-head studies and the model disagree in sign on "
+        f"{readable_level(row['level'])}: within studies it "
         f"{'helps' if known > 0 else 'harms'}, across studies the model has it "
         f"{'lower' if shap < 0 else 'higher'}; trust the comparison within studies."
     )

@@ -10,9 +10,10 @@ import pandas as pd
 
 from regencast.corpus import Corpus
 from regencast.effects import Effects
-from regencast.explaining.style import new_figure, readable, readable_level, save
+from regencast.explaining.style import new_figure, save
 from regencast.models import IntervalBoosting
 from regencast.training import Forecaster
+from regencast.words import readable, readable_level
 
 MOST = 5
 DESIGNS = 300

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from regencast.explaining.style import BLUE, GREY, ORANGE, PALE, new_figure, readable, save
+from regencast.explaining.style import BLUE, GREY, ORANGE, PALE, new_figure, save
 from regencast.forecasting.animals import assurance, power
+from regencast.words import readable
 
 LARGEST = 40
 

@@ -17,10 +17,10 @@ from regencast.explaining.figures import draw_bar, draw_beeswarm, draw_scores, d
 from regencast.explaining.importance import RESAMPLES, factor_importance
 from regencast.explaining.influence import influential_studies
 from regencast.explaining.interactions import MOST, draw_interaction, factor_interactions
-from regencast.explaining.style import readable
 from regencast.explaining.within import write_evidence
-from regencast.forecasting import average_unknown, factor_shapley, score_designs
+from regencast.forecasting import explain_design, factor_shapley, score_designs
 from regencast.training import Forecaster
+from regencast.words import readable
 
 #: Factors that get a plot of their levels.
 DEPENDENCE = 8
@@ -96,17 +96,11 @@ def _local(
     forecaster: Forecaster, designs: pd.DataFrame, names: list[str], folder: Path
 ) -> list[Path]:
     first = designs.iloc[:1]
-    found = factor_shapley(forecaster, first)
-    baseline = float(forecaster.forecast(first)["baseline"].iloc[0])
-    row, base = found.values.iloc[0], float(found.base[0])
-    # What the design leaves open is averaged over the corpus: a step of its own.
-    mean = float(average_unknown(forecaster, first)["predicted"].iloc[0])
-    if abs(mean - base - row.sum()) > 1e-9:
-        row = pd.concat([row, pd.Series({"left open": mean - base - row.sum()})])
+    found = explain_design(forecaster, first)
     path = folder / "shap_waterfall.png"
     return [
         draw_scores(score_designs(forecaster, designs, "designs"), names, folder / "scores.png"),
-        draw_waterfall(row, base, baseline, first.iloc[0], path),
+        draw_waterfall(found.values, found.base, found.baseline, first.iloc[0], path),
     ]
 
 

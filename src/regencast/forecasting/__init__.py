@@ -7,6 +7,7 @@ Must not know: how the model was chosen, plots, the command line.
 
 from regencast.forecasting.attribution import Attribution, encoded_shapley, factor_shapley
 from regencast.forecasting.designs import check_designs, design_names, read_designs
+from regencast.forecasting.local import Reasons, explain_design, score_steps
 from regencast.forecasting.precedents import precedents
 from regencast.forecasting.score import TEXTS, score_designs
 from regencast.forecasting.understand import understand
@@ -15,13 +16,16 @@ from regencast.forecasting.unknown import average_unknown
 __all__ = [
     "TEXTS",
     "Attribution",
+    "Reasons",
     "average_unknown",
     "check_designs",
     "design_names",
     "encoded_shapley",
+    "explain_design",
     "factor_shapley",
     "precedents",
     "read_designs",
     "score_designs",
+    "score_steps",
     "understand",
 ]

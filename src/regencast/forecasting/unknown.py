@@ -9,8 +9,8 @@ from regencast.training import Forecaster
 
 #: Draws of what is unknown; their spread moves the interval's ends by a few hundredths of g.
 DRAWS = 24
-#: Designs whose draws are held in memory at a time.
-BATCH = 500
+#: Designs whose draws are held in memory, and forecast in one call, at a time.
+BATCH = 64
 #: Fields that are named, and the least standard deviation, in g, that is worth a word.
 NAMED = 3
 LEAST = 0.02
@@ -76,7 +76,7 @@ def _averages(
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Return mean and spread over the draws, and the spread that each open factor gives alone."""
     whole = np.repeat(X[None], DRAWS, axis=0)
-    alone: dict[str, np.ndarray] = {}
+    singles: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for factor in open_.columns[open_.any()]:
         columns, values = drawn[factor]
         if not len(values):
@@ -86,10 +86,13 @@ def _averages(
         for place in range(DRAWS):
             whole[place][np.ix_(here, columns)] = values[place]
             single[place][:, columns] = values[place]
-        alone[factor] = np.zeros(len(X))
-        alone[factor][here] = _forecasts(forecaster, single).std(axis=0)
-    forecasts = _forecasts(forecaster, whole)
-    return forecasts.mean(axis=0), forecasts.std(axis=0), alone
+        singles[factor] = here, single
+    # One call for all draws: a call costs more than its rows where these are few.
+    forecasts = _forecasts(forecaster, [whole, *(drawn for _, drawn in singles.values())])
+    alone = {factor: np.zeros(len(X)) for factor in singles}
+    for (factor, (here, _)), found in zip(singles.items(), forecasts[1:], strict=True):
+        alone[factor][here] = found.std(axis=0)
+    return forecasts[0].mean(axis=0), forecasts[0].std(axis=0), alone
 
 
 def _widen(
@@ -133,9 +136,12 @@ def _reported(training: np.ndarray, encoder, columns: np.ndarray) -> np.ndarray:
     return told
 
 
-def _forecasts(forecaster: Forecaster, drawn: np.ndarray) -> np.ndarray:
-    draws, rows, width = drawn.shape
-    return forecaster.blend.predict_encoded(drawn.reshape(-1, width)).reshape(draws, rows)
+def _forecasts(forecaster: Forecaster, drawn: list[np.ndarray]) -> list[np.ndarray]:
+    """Return the forecasts of each block of encoded designs, shape (draws, n) of that block."""
+    flat = [block.reshape(-1, block.shape[2]) for block in drawn]
+    found = forecaster.blend.predict_encoded(np.concatenate(flat))
+    parts = np.split(found, np.cumsum([len(block) for block in flat])[:-1])
+    return [part.reshape(block.shape[:2]) for part, block in zip(parts, drawn, strict=True)]
 
 
 def _named(alone: dict[str, np.ndarray], count: int) -> list[str]:

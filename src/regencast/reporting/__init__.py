@@ -7,12 +7,15 @@ Must not know: the command line.
 
 from regencast.reporting.diff import Difference, compare_corpora
 from regencast.reporting.report import write_report
-from regencast.reporting.store import load_model, run_files
-from regencast.reporting.tracking import run_training
+from regencast.reporting.store import Version, list_versions, load_model, run_files
+from regencast.reporting.tracking import EXAMPLE, run_training
 
 __all__ = [
+    "EXAMPLE",
     "Difference",
+    "Version",
     "compare_corpora",
+    "list_versions",
     "load_model",
     "run_files",
     "run_training",

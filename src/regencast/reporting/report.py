@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from regencast.errors import fail
-from regencast.explaining.style import readable, readable_level
+from regencast.words import readable, readable_level
 
 #: A text of the corpus longer than this is cut in the report.
 LONGEST = 80

@@ -1,8 +1,10 @@
-"""The MLflow store: where runs are tracked, and how a model or a run's files are found."""
+"""The MLflow store: where runs are tracked; how a model, its versions and its run are found."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ def tracking() -> Any:
     """Return mlflow, pointed at ``MLFLOW_TRACKING_URI`` or the local SQLite store."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
 
     store = STORE.resolve()
@@ -97,3 +100,48 @@ def _download(address: str) -> Path:
 
 def _missing(address: str, error: Exception) -> Exception:
     return fail(address, f"there is no such model ({type(error).__name__})", REMEDY)
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version of the model.
+
+    Attributes
+    ----------
+    version, run_id, experiment_id, date, digest, verdict : str
+        Digest is the corpus's; verdict is what held-out studies say of the model.
+    champion : bool
+    """
+
+    version: str
+    run_id: str
+    experiment_id: str
+    date: str
+    digest: str
+    verdict: str
+    champion: bool
+
+
+def list_versions() -> list[Version]:
+    """Return the registered versions of the model, newest first."""
+    client = tracking().MlflowClient()
+    found = []
+    for one in client.search_model_versions(f"name = '{MODEL}'"):
+        try:
+            run = client.get_run(one.run_id)
+        except Exception:  # noqa: S112 - a deleted run leaves its version behind
+            continue
+        full = client.get_model_version(MODEL, one.version)
+        date = datetime.fromtimestamp(one.creation_timestamp / 1000, UTC)
+        found.append(
+            Version(
+                str(one.version),
+                one.run_id,
+                run.info.experiment_id,
+                date.strftime("%Y-%m-%d %H:%M UTC"),
+                run.data.tags.get("corpus_digest", ""),
+                run.data.tags.get("verdict", ""),
+                "champion" in full.aliases,
+            )
+        )
+    return sorted(found, key=lambda version: -int(version.version))

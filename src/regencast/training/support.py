@@ -48,7 +48,7 @@ class Support:
     centre: np.ndarray
     borders: tuple[float, float]
 
-    @property
+    @cached_property
     def designs(self) -> np.ndarray:
         """The training designs as they were encoded, shape (n, n_features); NaN where missing."""
         width = len(self.scale)

@@ -1,0 +1,86 @@
+"""How the score of one design is reached, factor by factor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from regencast.effects import regeneration_score
+from regencast.forecasting.attribution import factor_shapley
+from regencast.forecasting.unknown import average_unknown
+from regencast.training import Forecaster
+
+STEPS = 9
+#: The step from what a design says to the average over what it leaves open.
+OPEN = "left open"
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """What adds up to the forecast of one design, in g.
+
+    Attributes
+    ----------
+    values : pandas.Series
+        What each factor adds, and ``left open`` where the design leaves anything open.
+    base : float
+        Forecast of the average design.
+    baseline : float
+        What the random-effects mean forecasts.
+    """
+
+    values: pd.Series
+    base: float
+    baseline: float
+
+
+def explain_design(forecaster: Forecaster, design: pd.DataFrame) -> Reasons:
+    """Return what adds up to the forecast of a design.
+
+    Parameters
+    ----------
+    forecaster : Forecaster
+    design : pandas.DataFrame, one row
+        Typed.
+    """
+    found = factor_shapley(forecaster, design)
+    forecast = average_unknown(forecaster, design)
+    row, base = found.values.iloc[0], float(found.base[0])
+    missing = float(forecast["predicted"].iloc[0]) - base - row.sum()
+    if abs(missing) > 1e-9:
+        row = pd.concat([row, pd.Series({OPEN: missing})])
+    return Reasons(row, base, float(forecast["baseline"].iloc[0]))
+
+
+def score_steps(row: pd.Series, base: float, most: int = STEPS) -> pd.Series:
+    """Return what each factor adds in score points, largest first; the small ones together.
+
+    Parameters
+    ----------
+    row : pandas.Series
+        Shapley value of each factor, in g.
+    base : float
+        Forecast of the average design, in g.
+    most : int, default 9
+        Factors that stand alone.
+
+    Returns
+    -------
+    pandas.Series
+        Sums to the score of the design less the score of the average design.
+
+    Examples
+    --------
+    >>> steps = score_steps(pd.Series({"dose": 1.0, "route": -0.2}), 0.0)
+    >>> bool(np.isclose(50 + steps.sum(), regeneration_score(0.8)))
+    True
+    """
+    order = row.abs().sort_values(ascending=False, kind="stable").index
+    alone = row[order[:most]]
+    rest = row[order[most:]].sum()
+    if len(row) > most:
+        alone = pd.concat([alone, pd.Series({"all other factors": rest})])
+    scores = regeneration_score(base + np.concatenate([[0.0], alone.cumsum().to_numpy()]))
+    return pd.Series(np.diff(scores), index=alone.index)

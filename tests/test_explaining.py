@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regencast.effects import Effects, regeneration_score
+from regencast.corpus import read_corpus
+from regencast.effects import Effects, read_effects, regeneration_score
 from regencast.explaining import factor_importance
-from regencast.explaining.bias import egger_test
+from regencast.explaining.bias import egger_test, size_test
 from regencast.explaining.headtohead import (
     Comparison,
     compare_within_studies,
@@ -47,6 +48,72 @@ def test_egger_agrees_with_metafor():
         [3.6159930, 0.9553385, 0.005349551],
         atol=1e-6,
     )
+
+
+def test_the_regression_on_size_agrees_with_metafor():
+    """regtest(yi, sei=sqrt(1/n1 + 1/n2), model="lm"): the slope; its errors are not clustered."""
+    g = np.array([0.8, 1.2, 0.3, 1.9, 0.6, 1.1, 2.4, 0.2, 1.5, 0.9, 1.7, 0.5])
+    n1 = np.array([10, 8, 20, 6, 15, 9, 5, 25, 7, 12, 6, 18])
+    n2 = np.array([10, 9, 18, 6, 15, 10, 6, 24, 8, 12, 7, 20])
+    found = size_test(g, np.sqrt(1 / n1 + 1 / n2), np.arange(12))
+    assert found["size_slope"] == pytest.approx(5.83533758778, abs=1e-9)
+    assert found["size_p"] < 1e-4
+    alone = size_test(g, np.full(12, 0.5), np.arange(12))
+    assert np.isnan(alone["size_p"])
+
+
+def test_a_large_effect_alone_is_no_small_study_effect():
+    """Where Egger's regression raises false alarms, the regression on size does so seldom."""
+    rng = np.random.default_rng(5)
+    alarms = []
+    for _ in range(150):
+        n = rng.integers(4, 16, 60)
+        means = [rng.normal(shift, 1, (60, 16)) for shift in (1.8, 0.0)]
+        parts = [[group[k, :m] for k, m in enumerate(n)] for group in means]
+        pooled = [np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2) for a, b in zip(*parts, strict=True)]
+        gap = [a.mean() - b.mean() for a, b in zip(*parts, strict=True)]
+        g = (1 - 3 / (8 * n - 9)) * np.array(gap) / np.array(pooled)
+        variance = 2 / n + g**2 / (4 * n)
+        sized = size_test(g, np.sqrt(2 / n), np.arange(60))
+        alarms.append((egger_test(g, variance)["p"] < 0.05, sized["size_p"] < 0.05))
+    egger, size = np.mean(alarms, axis=0)
+    assert egger > 0.4 and size < 0.13
+
+
+def test_two_arms_that_share_a_control_vary_together(tmp_path):
+    """The variance of their difference, against that of simulated studies."""
+    rng = np.random.default_rng(6)
+    n, draws, true = 40, 6000, (0.8, 1.6)
+    control = rng.normal(0, 1, (draws, n))
+    arms = [rng.normal(shift, 1, (draws, n)) for shift in true]
+    gap = [
+        (arm.mean(axis=1) - control.mean(axis=1))
+        / np.sqrt((arm.var(axis=1, ddof=1) + control.var(axis=1, ddof=1)) / 2)
+        * (1 - 3 / (8 * n - 9))
+        for arm in arms
+    ]
+    seen = float(np.var(gap[1] - gap[0]))
+    (tmp_path / "sim").mkdir()
+    rows = [f"s1,s1-{k},{source},higher,{true[k]},1,{n},0,1,{n}" for k, source in enumerate("AB")]
+    head = "study,contrast,source,better,m1,s1,n1,m2,s2,n2"
+    (tmp_path / "sim/contrasts.csv").write_text("\n".join([head, *rows]) + "\n")
+    roles = ("study", "contrast", "factor", "outcome_better", "mean_treated", "sd_treated",
+             "n_treated", "mean_control", "sd_control", "n_control")  # fmt: skip
+    fields = [
+        {
+            "name": name,
+            "role": role,
+            "type": "string",
+            **({"kind": "category"} if role == "factor" else {}),
+        }
+        for name, role in zip(head.split(","), roles, strict=True)
+    ]
+    resource = {"name": "contrasts", "path": "contrasts.csv", "schema": {"fields": fields}}
+    text = json.dumps({"name": "sim", "resources": [resource]})
+    (tmp_path / "sim/datapackage.json").write_text(text)
+    corpus = read_corpus(tmp_path / "sim")
+    (one,) = compare_within_studies(corpus, read_effects(corpus))
+    assert one.variance == pytest.approx(seen, rel=0.06)
 
 
 def test_directions_are_counted_and_never_pooled():

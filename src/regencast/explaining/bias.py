@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
+from scipy.stats import t
 
 from regencast.corpus import Corpus
 from regencast.effects import Effects
 from regencast.explaining.style import BLUE, GREY, new_figure, save
+from regencast.training.forecaster import planned_variance
 
 #: Fewer measured contrasts cannot carry Egger's regression (Sterne and others 2011, BMJ 343:d4002).
 MIN_ROWS = 10
+NUMBERS = ("k", "intercept", "se", "p", "size_slope", "size_se", "size_p")
 
 
 def egger_test(g: np.ndarray, variance: np.ndarray) -> dict[str, float]:
@@ -41,8 +44,42 @@ def egger_test(g: np.ndarray, variance: np.ndarray) -> dict[str, float]:
     }
 
 
+def size_test(g: np.ndarray, size: np.ndarray, studies: np.ndarray) -> dict[str, float]:
+    """Return the regression of g on the precision that group sizes alone give.
+
+    The variance of a standardised mean difference grows with the effect itself, so that Egger's
+    regression sees small-study effects where there are none. Pustejovsky and Rodgers (2019, Res
+    Synth Methods 10:57-71) put ``sqrt(1/n1 + 1/n2)`` in the place of the standard error; errors are
+    clustered by study (Rodgers and Pustejovsky 2021, Psychol Methods 26:141-160).
+
+    Parameters
+    ----------
+    g : ndarray, shape (k,)
+    size : ndarray, shape (k,)
+        ``sqrt(1/n1 + 1/n2)``, by whose inverse square rows are weighted.
+    studies : ndarray, shape (k,)
+
+    Returns
+    -------
+    dict
+        size_slope (0 without small-study effects, positive where small studies report more), its
+        clustered standard error size_se, and size_p on as many degrees of freedom as studies less
+        two; NaN where sizes do not vary or there are fewer than three studies.
+    """
+    names, groups = np.unique(studies.astype(str), return_inverse=True)
+    if len(names) < 3 or (size.max() - size.min()) < 1e-9:
+        return {"size_slope": np.nan, "size_se": np.nan, "size_p": np.nan}
+    model = sm.WLS(g, sm.add_constant(size), weights=1 / size**2)
+    fit = model.fit(cov_type="cluster", cov_kwds={"groups": groups})
+    slope, se = float(fit.params[1]), float(fit.bse[1])
+    p = float(2 * t.sf(abs(slope / se), len(names) - 2))
+    return {"size_slope": slope, "size_se": se, "size_p": p}
+
+
 def egger_table(corpus: Corpus, effects: Effects, by: str) -> pd.DataFrame:
-    """Return Egger's regression over all measured rows, and by level where there are ten or more.
+    """Return Egger's regression and `size_test` over all measured rows, and by level.
+
+    A level has its own row where ten or more of its contrasts are measured.
 
     Parameters
     ----------
@@ -54,7 +91,8 @@ def egger_table(corpus: Corpus, effects: Effects, by: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per group: group, k, intercept, se, p; empty with fewer than ten measured rows.
+        One row per group: group, k, intercept, se, p, size_slope, size_se, size_p; empty with
+        fewer than ten measured rows.
     """
     parts = {"all": effects.measured}
     if by:
@@ -62,12 +100,20 @@ def egger_table(corpus: Corpus, effects: Effects, by: str) -> pd.DataFrame:
             str(level): effects.measured & (corpus.frame[by] == level).to_numpy()
             for level in corpus.frame[by].dropna().unique()
         }
-    found = [
-        {"group": name, **egger_test(effects.point[rows], effects.variance[rows])}
-        for name, rows in parts.items()
-        if rows.sum() >= MIN_ROWS
-    ]
-    return pd.DataFrame(found, columns=["group", "k", "intercept", "se", "p"])
+    size = np.sqrt(planned_variance(corpus.frame, corpus.schema))
+    found = []
+    for name, rows in parts.items():
+        if rows.sum() < MIN_ROWS:
+            continue
+        sized = rows & np.isfinite(size)
+        found.append(
+            {
+                "group": name,
+                **egger_test(effects.point[rows], effects.variance[rows]),
+                **size_test(effects.point[sized], size[sized], corpus.studies[sized]),
+            }
+        )
+    return pd.DataFrame(found, columns=["group", *NUMBERS])
 
 
 def draw_funnel(effects: Effects, path: Path) -> Path:

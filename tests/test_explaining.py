@@ -83,7 +83,7 @@ def test_a_large_effect_alone_is_no_small_study_effect():
 def test_two_arms_that_share_a_control_vary_together(tmp_path):
     """The variance of their difference, against that of simulated studies."""
     rng = np.random.default_rng(6)
-    n, draws, true = 40, 6000, (0.8, 1.6)
+    n, draws, true = 40, 20000, (0.8, 1.6)
     control = rng.normal(0, 1, (draws, n))
     arms = [rng.normal(shift, 1, (draws, n)) for shift in true]
     gap = [

@@ -132,8 +132,10 @@ def _paired(corpus: Corpus, effects: Effects) -> Iterator[Comparison]:
 def _difference_variance(corpus: Corpus, effects: Effects, a: int, b: int) -> float:
     """Return the variance of the difference of two g, which may share their control group.
 
-    With a shared control of n_c animals the two have the covariance 1/n_c + g_a g_b / (2 N), N all
-    animals (Gleser and Olkin 2009, The Handbook of Research Synthesis, equation 19.19).
+    With a shared control of n_c animals the two have the covariance
+    ``1/n_c + g_a g_b (n_c - 1) / (2 df_a df_b)``: that of Gleser and Olkin (2009, The Handbook of
+    Research Synthesis, chapter 19), whose effects are standardised by all groups together, worked
+    out for effects that are each standardised by their own two groups (delta method).
     """
     total = float(effects.variance[a] + effects.variance[b])
     controls = [
@@ -143,8 +145,10 @@ def _difference_variance(corpus: Corpus, effects: Effects, a: int, b: int) -> fl
     if not all(np.isfinite(pair).all() and pair[0] == pair[1] for pair in controls):
         return total
     n_control = controls[2][0]
-    treated = pd.to_numeric(corpus.role("n_treated"), errors="coerce").iloc[[a, b]].sum()
-    shared = 1 / n_control + effects.point[a] * effects.point[b] / (2 * (treated + n_control))
+    treated = pd.to_numeric(corpus.role("n_treated"), errors="coerce").iloc[[a, b]]
+    freedom = np.prod(treated.to_numpy(dtype=float) + n_control - 2)
+    spread = effects.point[a] * effects.point[b] * (n_control - 1) / (2 * freedom)
+    shared = 1 / n_control + spread
     return max(total - 2 * float(shared), 0.1 * total)
 
 

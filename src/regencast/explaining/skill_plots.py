@@ -44,13 +44,16 @@ def draw_observed(table: pd.DataFrame, path: Path) -> Path | None:
 def draw_reliability(table: pd.DataFrame, path: Path) -> Path | None:
     """Draw how often "better" was observed against the forecast chance of it; None with too few.
 
-    The chance that the observed effect is above zero is Phi(forecast / sqrt(true_sd^2 + v)).
+    The chance that the observed effect is above zero is Phi(forecast / sqrt(true_sd^2 + v)); a
+    study that found no difference counts half.
     """
     known = table[np.isfinite(table["observed_lower"]) | np.isfinite(table["observed_upper"])]
     if len(known) < 5 * BINS:
         return None
     chance = norm.cdf(known["predicted"] / np.sqrt(known["true_sd"] ** 2 + known["variance"]))
-    better = (known["observed_lower"] >= 0).to_numpy(dtype=float)
+    # A study that found no difference lies as likely a little above zero as below.
+    above = (known["observed_lower"] >= 0).to_numpy(dtype=float)
+    better = np.where((known["observed_lower"] < 0) & (known["observed_upper"] > 0), 0.5, above)
     bins = pd.qcut(chance, BINS, duplicates="drop", labels=False)
     cells = pd.DataFrame({"bin": bins, "chance": chance, "better": better}).groupby("bin")
     mean, share, count = cells["chance"].mean(), cells["better"].mean(), cells.size()
@@ -65,7 +68,7 @@ def draw_reliability(table: pd.DataFrame, path: Path) -> Path | None:
     axis.set_xlim(0, 1)
     axis.set_ylim(0, 1)
     axis.set_xlabel("Forecast chance that the treated group does better")
-    axis.set_ylabel("Share in which it did")
+    axis.set_ylabel("Share in which it did (no difference: half)")
     axis.set_title(f"{len(known)} held-out contrasts in {len(mean)} groups, 90 % intervals",
                    loc="left", fontsize=10)  # fmt: skip
     return save(figure, path)

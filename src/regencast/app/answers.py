@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regencast.app.evidence import source_link
 from regencast.app.forms import table_of
 from regencast.app.models import Loaded
 from regencast.effects import regeneration_score
@@ -59,7 +60,8 @@ class Answer:
     start : float
         Score of the average design.
     nearest : list of dict
-        As `precedents` gives them; empty where the model learned from another corpus.
+        As `precedents` gives them, with a web ``link``; empty where the model learned from
+        another corpus.
     curve : pandas.DataFrame or None
         As `sweep` gives it, over the dose; None where no dose is given.
     doses : ndarray
@@ -104,10 +106,11 @@ def answer_design(loaded: Loaded, design: dict[str, str]) -> Answer:
         raise FaultyInput(faults)
     row = plan_designs(forecaster, frame, "design").iloc[0]
     start, steps = waterfall(loaded, typed)
-    nearest = []
+    nearest: list[dict[str, Any]] = []
     if loaded.same_corpus:
         found = precedents(forecaster, loaded.corpus, loaded.effects, typed, ["design"])
-        nearest = found.astype(object).where(found.notna(), None).to_dict("records")
+        studies = found.astype(object).where(found.notna(), None).to_dict("records")
+        nearest = [{**study, "link": source_link(study)} for study in studies]
     curve, doses = dose_curve(loaded, typed)
     told = {str(k): (None if pd.isna(v) else v) for k, v in row.items()}
     return Answer(told, steps, start, nearest, curve, doses, dict(typed.iloc[0].dropna()))

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from regencast.app.forms import LONGEST
 from regencast.corpus import Corpus
 from regencast.designs import split_labels
 from regencast.effects import Effects
+from regencast.forecasting import found_text
 
 PAGE = 50
 #: Columns of the map, and of the table, where the corpus has them.
@@ -82,16 +82,8 @@ def levels_of(corpus: Corpus, name: str) -> list[str]:
 
 
 def observed(corpus: Corpus, effects: Effects) -> list[str]:
-    """Return what each contrast found, in words: g with its kind, or a direction."""
-    told = []
-    direction, significance = corpus.role("direction"), corpus.role("significance")
-    for row in range(len(corpus)):
-        if np.isfinite(effects.point[row]):
-            told.append(f"g {effects.point[row]:.2f} ({effects.kind[row]})")
-        else:
-            words = [str(x) for x in (direction.iloc[row], significance.iloc[row]) if pd.notna(x)]
-            told.append(", ".join(words).replace("_", " "))
-    return told
+    """Return what each contrast found, in words."""
+    return [found_text(effects, corpus, row) for row in range(len(corpus))]
 
 
 def source_link(row: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from regencast.reporting import EXAMPLE
 from regencast.words import readable, readable_level
 
 #: Fields that this share of contrasts report stand at the top of the form, the others below.
-COMMON = 1 / 3
+COMMON = 0.3
 #: These always stand at the top: a proposal has them even where published studies hide them.
 ALWAYS = ("dose_value", "dose_unit", *SIZE_ROLES)
 LONGEST = 200

@@ -8,7 +8,7 @@ Must not know: how the model was chosen, plots, the command line.
 from regencast.forecasting.attribution import Attribution, encoded_shapley, factor_shapley
 from regencast.forecasting.designs import check_designs, design_names, read_designs
 from regencast.forecasting.local import Reasons, explain_design, score_steps
-from regencast.forecasting.precedents import precedents
+from regencast.forecasting.precedents import found_text, precedents
 from regencast.forecasting.score import TEXTS, score_designs
 from regencast.forecasting.understand import understand
 from regencast.forecasting.unknown import average_unknown
@@ -23,6 +23,7 @@ __all__ = [
     "encoded_shapley",
     "explain_design",
     "factor_shapley",
+    "found_text",
     "precedents",
     "read_designs",
     "score_designs",

@@ -64,7 +64,7 @@ def precedents(
                     "distance": round(float(apart[place, which] / forecaster.support.unit), 3),
                     "agrees": "; ".join(agrees),
                     "differs": "; ".join(differs),
-                    "found": _found(effects, corpus, row),
+                    "found": found_text(effects, corpus, row),
                     "doi": contrast.get("doi"),
                     "source_url": contrast.get("source_url"),
                 }
@@ -92,8 +92,10 @@ def _compare(
     return agrees, differs
 
 
-def _found(effects: Effects, corpus: Corpus, row: int) -> str:
+def found_text(effects: Effects, corpus: Corpus, row: int) -> str:
+    """Return what a contrast found, in words: g with its kind of evidence, or a direction."""
     if np.isfinite(effects.point[row]):
         return f"g {effects.point[row]:.2f} ({effects.kind[row]})"
     told = [corpus.role(role).iloc[row] for role in ("direction", "significance")]
-    return ", ".join(str(word).replace("_", " ") for word in told if not pd.isna(word))
+    words = [str(word).replace("_", " ") for word in told if not pd.isna(word)]
+    return ", ".join("significance not stated" if word == "not stated" else word for word in words)

@@ -20,16 +20,17 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     program = [Path(sys.executable).parent / "regencast", "app", "--port", "0", "--no-browser"]
-    start = time.perf_counter()
-    with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        said = re.search(r"http://\S+", server.stdout.readline())
-        assert said is not None
-        with sync_playwright() as play:
-            browser = play.chromium.launch(
-                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-            )
-            page = browser.new_page()
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        page = browser.new_page()
+        start = time.perf_counter()
+        with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            said = re.search(r"http://\S+", server.stdout.readline())
+            assert said is not None
+            listening = time.perf_counter() - start
             page.goto(said.group(0))
             page.locator("[data-score]").wait_for()
             first = time.perf_counter() - start
@@ -44,9 +45,10 @@ def main() -> None:
                 page.wait_for_url(re.compile(f"comparator={level}"))
                 page.locator("#answer:not([aria-busy])").wait_for()
                 changes.append(time.perf_counter() - start)
-            browser.close()
-        server.terminate()
+            server.terminate()
+        browser.close()
     rows = [
+        ("from the command to the page's address, s", listening, ""),
         ("from the command to the first answer, s", first, 5.0),
         ("opening the page again, s", again, 5.0),
         ("from a change to its answer, median s", statistics.median(changes), 1.0),

@@ -120,8 +120,11 @@ def main() -> None:
     """Measure, print and keep."""
     warnings.filterwarnings("ignore", category=UserWarning)
     corpus = read_corpus(ROOT / "data/corpus")
+    effects = read_effects(corpus)
+    # A contrast that says nothing of an effect is not learned from, and its levels are not known.
+    corpus, effects = (table.take(effects.informative) for table in (corpus, effects))
     experiment = read_experiment(ROOT / "experiments/default.toml")
-    forecaster, _ = fit_forecaster(corpus, read_effects(corpus), experiment)
+    forecaster, _ = fit_forecaster(corpus, effects, experiment)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         save_forecaster(forecaster, folder / "model")

@@ -19,7 +19,7 @@ from regencast.app.evidence import (
 )
 from regencast.app.shared import file_response, models
 from regencast.app.uploads import download
-from regencast.explaining.evidence import REST, study_counts
+from regencast.corpus import REST, Corpus, pair_counts
 
 evidence_pages = Blueprint("evidence", __name__)
 
@@ -57,11 +57,11 @@ def table() -> str:
     )
 
 
-def _map(corpus) -> list[tuple[str, list[tuple[str, int, int]]]]:
+def _map(corpus: Corpus) -> list[tuple[str, list[tuple[str, int, int]]]]:
     """Return the rows of the map: a level, then column, studies and shade of each cell."""
     if not set(MAP) <= set(corpus.frame):
         return []
-    counts = study_counts(corpus, *MAP)
+    counts = pair_counts(corpus, *MAP)
     return [
         (str(level), [(str(name), int(n), int(np.searchsorted(SHADES, n, "right")))
                       for name, n in cells.items()])

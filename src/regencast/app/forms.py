@@ -9,8 +9,7 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
-from regencast.app.models import study_counts
-from regencast.corpus import Corpus, Field
+from regencast.corpus import Corpus, Field, label_counts
 from regencast.corpus.schema import SIZE_ROLES
 from regencast.corpus.tables import read_text_table
 from regencast.designs import split_labels
@@ -96,7 +95,7 @@ def _question(field: Field, corpus: Corpus, vocabulary: Vocabulary) -> Question:
     if field.type == "number":
         return Question(field.name, _called(field), "number", (), _range(field, corpus), common)
     labels = tuple(_labels(field, value) for value in values)
-    counts = study_counts(corpus, field.name, labels)
+    counts = label_counts(corpus, field.name, labels)
     levels = list(counts.index)
     if field.role == "dose_unit":
         levels += [unit for unit in UNITS if unit not in counts]

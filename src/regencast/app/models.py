@@ -9,7 +9,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from regencast.corpus import Corpus, read_corpus
@@ -119,23 +118,3 @@ class Models:
             folder, run = None, {}
         same = corpus.digest == forecaster.digest
         return Loaded(forecaster, corpus, effects, same, run, folder, version)
-
-
-def study_counts(corpus: Corpus, column: str, labels: tuple[tuple[str, ...], ...]) -> pd.Series:
-    """Return the number of studies with each label of a column, commonest first.
-
-    Parameters
-    ----------
-    corpus : Corpus
-    column : str
-    labels : tuple of tuple of str
-        The labels of each contrast.
-    """
-    pairs = {
-        (label, study)
-        for study, found in zip(corpus.studies.astype(str), labels, strict=True)
-        for label in found
-    }
-    counts = pd.Series([label for label, _ in sorted(pairs)], dtype=object).value_counts()
-    order = np.lexsort((counts.index.astype(str), -counts.to_numpy()))
-    return counts.iloc[order].rename(column)

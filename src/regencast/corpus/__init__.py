@@ -5,8 +5,19 @@ Goes out: a `Corpus` (typed table, roles, digest), or every fault with its place
 Must not know: effects, features, models.
 """
 
+from regencast.corpus.counts import REST, label_counts, pair_counts
 from regencast.corpus.package import Corpus, inspect_corpus, read_corpus
 from regencast.corpus.pooled import read_pooled
 from regencast.corpus.schema import Field, Schema
 
-__all__ = ["Corpus", "Field", "Schema", "inspect_corpus", "read_corpus", "read_pooled"]
+__all__ = [
+    "REST",
+    "Corpus",
+    "Field",
+    "Schema",
+    "inspect_corpus",
+    "label_counts",
+    "pair_counts",
+    "read_corpus",
+    "read_pooled",
+]

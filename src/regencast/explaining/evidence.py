@@ -15,30 +15,9 @@ from regencast.training import Forecaster
 from regencast.training.prior import make_baseline
 from regencast.words import readable, readable_level
 
-MOST = 14
-REST = "(all others)"
-
-
-def study_counts(corpus: Corpus, rows: str, columns: str) -> pd.DataFrame:
-    """Return the number of studies for each pair of levels, commonest first, the rest together."""
-    frame = pd.DataFrame(
-        {
-            "row": corpus.frame[rows].fillna("not reported"),
-            "column": corpus.frame[columns].fillna("not reported"),
-            "study": corpus.studies,
-        }
-    )
-    for name in ("row", "column"):
-        known = frame.groupby(name)["study"].nunique().sort_values(ascending=False, kind="stable")
-        kept = set(known.index[:MOST])
-        frame[name] = frame[name].where(frame[name].isin(kept), REST)
-    counts = frame.groupby(["row", "column"])["study"].nunique().unstack(fill_value=0)
-    order = [counts.sum(axis=axis).sort_values(ascending=False).index for axis in (1, 0)]
-    return counts.loc[order[0], order[1]]
-
 
 def draw_map(counts: pd.DataFrame, rows: str, columns: str, path: Path) -> Path:
-    """Draw the counts of `study_counts`; empty cells are where nobody has looked."""
+    """Draw the counts of `pair_counts`; empty cells are where nobody has looked."""
     figure, axis = new_figure(0.55 * counts.shape[1] + 3, 0.38 * counts.shape[0] + 2.6)
     shade = np.log1p(counts.to_numpy(dtype=float))
     axis.imshow(np.where(shade > 0, shade, np.nan), cmap="Blues", vmin=0, aspect="auto")
@@ -56,12 +35,6 @@ def draw_map(counts: pd.DataFrame, rows: str, columns: str, path: Path) -> Path:
     title = f"Studies by {readable(rows)} and {readable(columns)}; empty: nobody has looked"
     axis.set_title(title, loc="left", fontsize=10)
     return save(figure, path)
-
-
-def direction_share(effects: Effects) -> dict[str, float]:
-    """Return the share of rows by what they say of the effect, in percent."""
-    shares = pd.Series(effects.kind).value_counts(normalize=True)
-    return {str(kind): round(100 * float(share), 1) for kind, share in shares.items()}
 
 
 def compare_with_pools(

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from regencast.corpus import Corpus
+from regencast.corpus import Corpus, pair_counts
 from regencast.effects import Effects
 from regencast.explaining.bias import draw_funnel, egger_table
-from regencast.explaining.evidence import compare_with_pools, draw_map, draw_pools, study_counts
+from regencast.explaining.evidence import compare_with_pools, draw_map, draw_pools
 from regencast.explaining.forest import draw_forest
 from regencast.explaining.headtohead import (
     compare_within_studies,
@@ -58,7 +58,7 @@ def write_evidence(
     categories = [f for f in corpus.schema.design if f.kind == "category" and not f.compares]
     if len(categories) > 1:
         pair = _map_columns([f.name for f in categories], corpus)
-        files.append(draw_map(study_counts(corpus, *pair), *pair, folder / "map.png"))
+        files.append(draw_map(pair_counts(corpus, *pair), *pair, folder / "map.png"))
     pools = compare_with_pools(forecaster, corpus, effects, by)
     if len(pools):
         files.append(folder / "pools.csv")

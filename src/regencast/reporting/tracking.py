@@ -17,8 +17,6 @@ import pandas as pd
 
 from regencast.corpus import Corpus, read_corpus
 from regencast.effects import Effects, read_effects
-from regencast.explaining import draw_coverage, draw_observed, draw_reliability, explain
-from regencast.explaining.evidence import direction_share
 from regencast.forecasting import (
     TEXTS,
     check_designs,
@@ -67,6 +65,9 @@ def run_training(
     dict
         run_id, verdict, metrics, model (its address) and the fitted weights.
     """
+    # Plots need libraries that take a while to load, and only training draws any here.
+    from regencast.explaining import draw_coverage, draw_observed, draw_reliability, explain
+
     corpus = read_corpus(package)
     effects = read_effects(corpus)
     mlflow = tracking()
@@ -120,7 +121,7 @@ def _facts(
         "corpus_digest": corpus.digest,
         "contrasts": len(corpus),
         "studies": len(np.unique(corpus.studies)),
-        "evidence": direction_share(effects),
+        "evidence": _evidence_shares(effects),
         "factors": list(corpus.schema.factors),
         "prior": pooled is not None,
         "pooled": 0 if pooled is None else len(pooled),
@@ -132,6 +133,12 @@ def _facts(
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "version": version("regencast"),
     }
+
+
+def _evidence_shares(effects: Effects) -> dict[str, float]:
+    """Return the share of rows by what they say of the effect, in percent."""
+    shares = pd.Series(effects.kind).value_counts(normalize=True)
+    return {str(kind): round(100 * float(share), 1) for kind, share in shares.items()}
 
 
 def _log_numbers(

@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from regencast.corpus import inspect_corpus, read_corpus
+from regencast.corpus import Meaning, ancestors, inspect_corpus, read_corpus
 from regencast.corpus.pooled import read_pooled
+from regencast.designs import split_labels
 from regencast.errors import FaultyInput
 
 POOLED = (
@@ -21,12 +22,16 @@ def edit(package, **cells):
     table.to_csv(package / "contrasts.csv", index=False)
 
 
-def add_pooled(package, text):
+def add_table(package, name, text):
     path = package / "datapackage.json"
     descriptor = json.loads(path.read_text())
-    descriptor["resources"].append({"name": "pooled", "path": "pooled.csv"})
+    descriptor["resources"].append({"name": name, "path": f"{name}.csv"})
     path.write_text(json.dumps(descriptor))
-    (package / "pooled.csv").write_text(text)
+    (package / f"{name}.csv").write_text(text)
+
+
+def add_pooled(package, text):
+    add_table(package, "pooled", text)
 
 
 def test_every_fault_is_told_at_once(package):
@@ -67,6 +72,39 @@ def test_published_estimates_come_with_the_corpus(package):
     assert read_corpus(package).pooled is None
     add_pooled(package, POOLED)
     assert read_corpus(package).pooled["estimate"].tolist() == [1.5]
+
+
+def test_a_vocabulary_comes_with_the_corpus(package):
+    text = "column,level,definition,parent\nsource,A,cells of A,adult\nsource,adult,cells,\n"
+    add_table(package, "vocabulary", text)
+    meanings = read_corpus(package).vocabulary["source"]
+    assert meanings["A"] == Meaning("cells of A", "adult")
+    assert ancestors("A", meanings) == ("adult",)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("source,A,x,A\n", "its own ancestor"),
+        ("source,A,x,B\nsource,B,x,A\n", "its own ancestor"),
+        ("nothing,A,x,\n", "no design column"),
+        ("source,A,x,\nsource,A,y,\n", "second time"),
+    ],
+)
+def test_faults_of_a_vocabulary_are_told(package, rows, said):
+    add_table(package, "vocabulary", f"column,level,definition,parent\n{rows}")
+    _, faults = inspect_corpus(package)
+    assert faults and any(said in fault.problem for fault in faults)
+
+
+def test_every_level_of_the_shipped_corpus_has_a_definition():
+    corpus = read_corpus(ROOT / "data/corpus")
+    for field in corpus.schema.design:
+        if field.kind in ("category", "labels"):
+            used = {label for cell in corpus.frame[field.name] for label in split_labels(cell)}
+            if field.name in corpus.vocabulary:
+                told = corpus.vocabulary[field.name]
+                assert all(level in told and told[level].definition for level in used), field.name
 
 
 def test_shipped_corpus_has_no_fault_and_its_counts():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regencast.corpus.schema import Field, Schema
+from regencast.corpus import Field, Meaning, Schema
 from regencast.designs import DesignEncoder
 from regencast.designs.dose import normalise_dose
 
@@ -73,6 +73,24 @@ def test_labels_are_several_yes_no_columns_and_missing_stays_missing():
     assert X["stimulus=hypoxia"].tolist() == [1, 1, 0]
     assert X["source=(not reported)"].tolist() == [0, 0, 1]
     assert np.isnan(X["weeks"][1])
+
+
+def test_a_rare_level_stands_with_its_class():
+    rows = [{"source": name} for name in ("A", "A", "A", "B", "C", "D", "D", "D")]
+    blank = {"stimulus": None, "weeks": None, "amount": None, "unit": None, "volume": None}
+    designs = frame([blank | row for row in rows])
+    told = {"A": "adult", "B": "adult", "adult": "cell", "C": "young", "young": "cell", "D": "milk"}
+    vocabulary = {"source": {level: Meaning("", parent) for level, parent in told.items()}}
+    encoder = DesignEncoder(SCHEMA, 3, vocabulary).fit(designs, np.arange(8))
+    X = pd.DataFrame(encoder.transform(designs), columns=[f.name for f in encoder.features_])
+    assert X["source=(rare)"].tolist() == [0, 0, 0, 1, 1, 0, 0, 0]
+    assert X["source~adult"].tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
+    assert X["source~cell"].tolist() == [1, 1, 1, 1, 1, 0, 0, 0]
+    classes = {f.level for f in encoder.features_ if f.kind == "class"}
+    assert classes == {"adult", "cell"}, "a class of one level says nothing new"
+    assert {f.factor for f in encoder.features_ if f.kind == "class"} == {"source"}
+    again = DesignEncoder.from_dict(json.loads(json.dumps(encoder.to_dict())))
+    np.testing.assert_array_equal(X, again.transform(designs))
 
 
 def test_rare_levels_are_pooled_by_studies_not_by_rows():

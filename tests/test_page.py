@@ -39,9 +39,11 @@ def site(tmp_path_factory):
     for name in ("title", "source_url", "doi"):
         field = {"name": name, "type": "string", "role": "reference"}
         described["resources"][0]["schema"]["fields"].append(field)
+    described["resources"].append({"name": "vocabulary", "path": "vocabulary.csv"})
     path.write_text(json.dumps(described))
     (package / "vocabulary.csv").write_text(
         "column,level,definition,parent\nev_source,BMSC,cells of the bone marrow,adult MSC\n"
+        "ev_source,ADSC,cells of fat,adult MSC\n"
     )
     (folder / "small.toml").write_text(SMALL_TOML)
     result = run("train", "small.toml", "--corpus", package, cwd=folder)

@@ -20,11 +20,9 @@ from regencast.app.charts import Axis, axis_over, draw_curve
 from regencast.app.comparing import MOST, compare_designs
 from regencast.app.forms import (
     Question,
-    Vocabulary,
     address_of,
     design_of,
     make_questions,
-    read_vocabulary,
     start_design,
 )
 from regencast.app.models import Loaded
@@ -92,13 +90,8 @@ def questions(corpus: Corpus) -> list[Question]:
     """Return the form's fields; made once, for they depend on the corpus alone."""
     kept = current_app.extensions.setdefault("regencast_questions", {})
     if corpus.digest not in kept:
-        kept[corpus.digest] = make_questions(corpus, vocabulary(corpus))
+        kept[corpus.digest] = make_questions(corpus)
     return kept[corpus.digest]
-
-
-def vocabulary(corpus: Corpus) -> Vocabulary:
-    """Return the definitions of the corpus's levels."""
-    return read_vocabulary(corpus.folder)
 
 
 @forecast_pages.get("/compare")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlencode
 
 import pandas as pd
 
-from regencast.corpus import Corpus, Field, label_counts
+from regencast.corpus import Corpus, Field, Meaning, label_counts
 from regencast.corpus.schema import SIZE_ROLES
-from regencast.corpus.tables import read_text_table
 from regencast.designs import split_labels
 from regencast.designs.dose import UNITS
 from regencast.errors import RegencastError
@@ -31,8 +29,6 @@ CALLED = {
 }  # fmt: skip
 MEASURES = ("weeks", "days", "mm")
 OTHER = "other"
-
-Vocabulary = dict[tuple[str, str], tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -72,24 +68,12 @@ class Question:
     common: bool
 
 
-def read_vocabulary(package: Path) -> Vocabulary:
-    """Return definition and parent class of each level, where the package has a vocabulary."""
-    path = package / "vocabulary.csv"
-    if not path.is_file():
-        return {}
-    table, _ = read_text_table(path)
-    if not {"column", "level", "definition", "parent"} <= set(table):
-        return {}
-    cells = table.fillna("")[["column", "level", "definition", "parent"]].to_numpy()
-    return {(column, level): (text, parent) for column, level, text, parent in cells}
-
-
-def make_questions(corpus: Corpus, vocabulary: Vocabulary) -> list[Question]:
+def make_questions(corpus: Corpus) -> list[Question]:
     """Return the form's fields, in the order of the table."""
-    return [_question(field, corpus, vocabulary) for field in corpus.schema.design]
+    return [_question(field, corpus) for field in corpus.schema.design]
 
 
-def _question(field: Field, corpus: Corpus, vocabulary: Vocabulary) -> Question:
+def _question(field: Field, corpus: Corpus) -> Question:
     values = corpus.frame[field.name]
     common = field.role in ALWAYS or bool(values.notna().mean() >= COMMON)
     if field.type == "number":
@@ -99,15 +83,12 @@ def _question(field: Field, corpus: Corpus, vocabulary: Vocabulary) -> Question:
     levels = list(counts.index)
     if field.role == "dose_unit":
         levels += [unit for unit in UNITS if unit not in counts]
-    options = [
-        Option(
-            level,
-            readable_level(level, 60),
-            int(counts.get(level, 0)),
-            *vocabulary.get((field.name, level), ("", "")),
-        )
-        for level in levels
-    ]
+    meanings = corpus.vocabulary.get(field.name, {})
+    options = []
+    for level in levels:
+        meaning = meanings.get(level, Meaning("", ""))
+        studies, label = int(counts.get(level, 0)), readable_level(level, 60)
+        options.append(Option(level, label, studies, meaning.definition, meaning.parent))
     kind = "labels" if field.kind == "labels" else "choice"
     return Question(field.name, _called(field), kind, _grouped(options), "", common)
 

@@ -9,12 +9,16 @@ from regencast.corpus.counts import REST, label_counts, pair_counts
 from regencast.corpus.package import Corpus, inspect_corpus, read_corpus
 from regencast.corpus.pooled import read_pooled
 from regencast.corpus.schema import Field, Schema
+from regencast.corpus.vocabulary import Meaning, Vocabulary, ancestors
 
 __all__ = [
     "REST",
     "Corpus",
     "Field",
+    "Meaning",
     "Schema",
+    "Vocabulary",
+    "ancestors",
     "inspect_corpus",
     "label_counts",
     "pair_counts",

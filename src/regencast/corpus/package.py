@@ -16,6 +16,7 @@ from regencast.corpus.pooled import read_pooled
 from regencast.corpus.schema import Schema, read_schema
 from regencast.corpus.synonyms import read_synonyms
 from regencast.corpus.tables import read_text_table
+from regencast.corpus.vocabulary import Vocabulary, read_vocabulary
 from regencast.errors import Fault, FaultyInput
 
 
@@ -37,6 +38,8 @@ class Corpus:
         Published pooled estimates, where the package has them; see `read_pooled`.
     synonyms : dict
         By column, from other spellings to levels; empty where the package has none.
+    vocabulary : dict
+        By column, what each level means and its parent class; empty where the package has none.
     """
 
     frame: pd.DataFrame
@@ -45,6 +48,7 @@ class Corpus:
     folder: Path
     pooled: pd.DataFrame | None = None
     synonyms: dict[str, dict[str, str]] = dataclass_field(default_factory=dict)
+    vocabulary: Vocabulary = dataclass_field(default_factory=dict)
 
     @property
     def studies(self) -> np.ndarray:
@@ -109,11 +113,16 @@ def inspect_corpus(package: Path | str) -> tuple[Corpus | None, list[Fault]]:
     faults += more
     synonyms, more = read_synonyms(beside["synonyms"], schema) if "synonyms" in beside else ({}, [])
     faults += more
+    vocabulary, more = (
+        read_vocabulary(beside["vocabulary"], schema) if "vocabulary" in beside else ({}, [])
+    )
+    faults += more
     if faults:
         return None, sorted(faults, key=lambda f: (f.file, f.row or 0, f.column or ""))
     frame = frame.reset_index(drop=True)
     folder = package if package.is_dir() else package.parent
-    return Corpus(frame, schema, corpus_digest(frame, schema), folder, pooled, synonyms), []
+    digest = corpus_digest(frame, schema)
+    return Corpus(frame, schema, digest, folder, pooled, synonyms, vocabulary), []
 
 
 def read_corpus(package: Path | str) -> Corpus:

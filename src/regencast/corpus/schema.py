@@ -35,7 +35,7 @@ NUMBER_ROLES = (
     *(role for role in OUTCOME_ROLES if role.startswith(("mean_", "sd_", "n_", "smd", "ratio"))),
 )
 #: Tables that a package may carry beside its contrasts.
-BESIDE = ("pooled", "synonyms")
+BESIDE = ("pooled", "synonyms", "vocabulary")
 FREE_ROLES = ("reference", "note")
 ROLES = ("study", "contrast", "factor", *DOSE_ROLES, *OUTCOME_ROLES, *FREE_ROLES)
 KINDS = ("category", "labels", "number", "log_number")

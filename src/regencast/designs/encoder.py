@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from regencast.corpus.schema import SIZE_ROLES, Field, Schema
+from regencast.corpus import Field, Schema, Vocabulary, ancestors
+from regencast.corpus.schema import SIZE_ROLES
 from regencast.designs.dose import SCALES, normalise_dose
 
 #: A level met in fewer studies is pooled with the other rare ones: hard to tell from its study.
@@ -29,10 +30,11 @@ class Feature:
     column : str
         The column of the table from which it is made.
     kind : str
-        ``level`` (is the category this level), ``label`` (is the label among them), ``number``,
-        ``log_number`` or ``dose`` (log10 of a normalised dose).
+        ``level`` (is the category this level), ``label`` (is the label among them), ``class`` (does
+        a level or label belong to this class), ``number``, ``log_number`` or ``dose`` (log10 of a
+        normalised dose).
     level : str or None
-        The level or label; None for numbers.
+        The level, label or class; None for numbers.
     """
 
     name: str
@@ -44,25 +46,29 @@ class Feature:
 
 @dataclass(frozen=True)
 class _Coding:
-    """How one category or labels column is coded."""
+    """How one category or labels column is coded; ``classes`` has the levels of each class."""
 
     field: Field
     levels: tuple[str, ...]
     known: tuple[str, ...]
+    classes: dict[str, tuple[str, ...]]
 
 
 class DesignEncoder:
     """Encode designs: one yes/no column per level or label, numbers as they are.
 
     A missing value stays missing: a category gets the level ``(not reported)``, a number NaN.
-    Columns that do not vary among the training designs are left out.
+    Columns that do not vary among the training designs are left out. A level's classes have columns
+    of their own, so that a rare level borrows from its kin.
 
     Parameters
     ----------
     schema : Schema
         The corpus's roles.
     min_studies : int, default 3
-        Levels met in fewer studies are pooled as ``(rare)``.
+        Levels and classes met in fewer studies are pooled as ``(rare)``, or left out.
+    vocabulary : Vocabulary, optional
+        The parent class of each level, by column.
 
     Attributes
     ----------
@@ -70,9 +76,15 @@ class DesignEncoder:
         The encoded columns, in order.
     """
 
-    def __init__(self, schema: Schema, min_studies: int = MIN_STUDIES) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        min_studies: int = MIN_STUDIES,
+        vocabulary: Vocabulary | None = None,
+    ) -> None:
         self.schema = schema
         self.min_studies = min_studies
+        self.vocabulary = vocabulary or {}
 
     def fit(self, designs: pd.DataFrame, studies: np.ndarray) -> DesignEncoder:
         """Learn the levels.
@@ -138,7 +150,22 @@ class DesignEncoder:
             count.setdefault(token, set()).add(study)
         known = tuple(sorted(count))
         common = tuple(level for level in known if len(count[level]) >= self.min_studies)
-        return _Coding(field, common, known)
+        return _Coding(field, common, known, self._classes(field.name, count))
+
+    def _classes(self, column: str, count: dict[str, set]) -> dict[str, tuple[str, ...]]:
+        """Return the levels of each class that joins two or more and has enough studies."""
+        meanings = self.vocabulary.get(column, {})
+        members: dict[str, list[str]] = {}
+        for level in sorted(count):
+            for above in ancestors(level, meanings):
+                members.setdefault(above, []).append(level)
+        kept: dict[str, tuple[str, ...]] = {}
+        for name, levels in members.items():
+            enough = len(set.union(*(count[level] for level in levels))) >= self.min_studies
+            # Two classes of the same levels say the same.
+            if len(levels) > 1 and enough and tuple(levels) not in kept.values():
+                kept[name] = tuple(levels)
+        return kept
 
     def _encode(self, designs: pd.DataFrame) -> tuple[np.ndarray, list[Feature]]:
         blocks: list[np.ndarray] = []
@@ -172,16 +199,23 @@ class DesignEncoder:
         codes, texts = pd.factorize(values, use_na_sentinel=True)
         names = [*coding.levels, RARE, NOT_REPORTED]
         place = {name: j for j, name in enumerate(names)}
-        table = np.zeros((len(texts) + 1, len(names)))
+        within: dict[str, list[int]] = {}
+        for j, members in enumerate(coding.classes.values(), start=len(names)):
+            for level in members:
+                within.setdefault(level, []).append(j)
+        table = np.zeros((len(texts) + 1, len(names) + len(coding.classes)))
         for i, text in enumerate(texts):
             for token in _tokens(field, text):
-                table[i, place.get(token, place[RARE])] = 1.0
+                table[i, [place.get(token, place[RARE]), *within.get(token, [])]] = 1.0
         table[-1, place[NOT_REPORTED]] = 1.0
         matrix = table[codes]
-        return [
-            (Feature(f"{field.name}={name}", field.factor, field.name, kind, name), matrix[:, j])
-            for j, name in enumerate(names)
+        features = [
+            Feature(f"{field.name}={name}", field.factor, field.name, kind, name) for name in names
+        ] + [
+            Feature(f"{field.name}~{name}", field.factor, field.name, "class", name)
+            for name in coding.classes
         ]
+        return list(zip(features, matrix.T, strict=True))
 
     def _dose(self, field: Field, designs: pd.DataFrame) -> list[tuple[Feature, np.ndarray]]:
         doses = normalise_dose(designs, self.schema)
@@ -206,7 +240,11 @@ class DesignEncoder:
             "schema": self.schema.to_dict(),
             "min_studies": self.min_studies,
             "codings": {
-                name: {"levels": list(coding.levels), "known": list(coding.known)}
+                name: {
+                    "levels": list(coding.levels),
+                    "known": list(coding.known),
+                    "classes": {k: list(v) for k, v in coding.classes.items()},
+                }
                 for name, coding in self._codings.items()
             },
             "kept": self._kept.tolist(),
@@ -223,6 +261,7 @@ class DesignEncoder:
                 field,
                 tuple(data["codings"][field.name]["levels"]),
                 tuple(data["codings"][field.name]["known"]),
+                {k: tuple(v) for k, v in data["codings"][field.name]["classes"].items()},
             )
             for field in encoder.schema.design
             if field.name in data["codings"]

@@ -128,7 +128,7 @@ def _reported(training: np.ndarray, encoder, columns: np.ndarray) -> np.ndarray:
     told = np.zeros(len(training), dtype=bool)
     for place, column in enumerate(columns):
         feature = encoder.features_[column]
-        if feature.kind in ("level", "label"):
+        if feature.kind in ("level", "label", "class"):
             if feature.level != "(not reported)":
                 told |= values[:, place] > 0
         else:

@@ -273,5 +273,7 @@ def _encoded(
     corpus: Corpus, effects: Effects, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, DesignEncoder]:
     frame = corpus.frame.iloc[rows]
-    encoder = DesignEncoder(corpus.schema).fit(frame, corpus.studies[rows])
+    encoder = DesignEncoder(corpus.schema, vocabulary=corpus.vocabulary).fit(
+        frame, corpus.studies[rows]
+    )
     return encoder.transform(frame), effects.take(rows).targets(), encoder

@@ -17,6 +17,7 @@ import pytest
 from conftest import SMALL_TOML, run
 from regencast.app import Models, make_app
 from regencast.app.uploads import MOST_ROWS, download, harmless
+from regencast.errors import fail
 from simulation import simulate_ev
 
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=alert(1)>"
@@ -322,6 +323,17 @@ def test_without_a_model_the_page_says_what_to_do(package, tmp_path, monkeypatch
     app = make_app(Models(package)).test_client()
     reply = app.get("/")
     assert reply.status_code == 200 and "make train" in reply.get_data(as_text=True)
+
+
+def test_a_model_of_another_edition_is_told_and_the_others_stay_in_reach(client, monkeypatch):
+    def refuse(address):
+        raise fail("model", "it was saved by another edition of the program", "Train again")
+
+    monkeypatch.setattr("regencast.app.models.load_model", refuse)
+    fresh = make_app(Models(Path("data/corpus"))).test_client()
+    assert "another edition" in fresh.get("/").get_data(as_text=True)
+    runs = fresh.get("/runs").get_data(as_text=True)
+    assert "another edition" in runs and "Versions to choose from" in runs
 
 
 def test_a_port_that_is_taken_gets_one_message(site, address):

@@ -97,6 +97,7 @@ def study(name: str) -> str:
         link=source_link(first.to_dict()),
         shared=[(column, first[column]) for column in same],
         varied=[column for column in told if column not in same],
+        levels={f.name for f in corpus.schema.design if f.type == "string"},
         rows=frame.astype(object).where(frame.notna(), None).to_dict("records"),
         observed=observed(corpus.take(rows), effects.take(rows)),
         title=first.get("title") if isinstance(first.get("title"), str) else name,

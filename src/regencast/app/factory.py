@@ -39,7 +39,7 @@ def make_app(models: Models, hosts: list[str] | None = None) -> Flask:
     flask.Flask
     """
     app = Flask(__name__)
-    app.config.update(MAX_CONTENT_LENGTH=MOST_BYTES, TRUSTED_HOSTS=hosts, JSON_SORT_KEYS=False)
+    app.config.update(MAX_CONTENT_LENGTH=MOST_BYTES, TRUSTED_HOSTS=hosts)
     app.extensions["regencast"] = models
     app.extensions["regencast_results"] = Results()
     app.jinja_env.undefined = StrictUndefined

@@ -80,8 +80,6 @@ def _answer(model: Loaded, design: dict[str, str]) -> dict[str, object]:
         "score": Axis(0, 100),
         "curve": None if found.curve is None else draw_curve(found.curve),
         "verdict": model.forecaster.verdict,
-        "loaded": model,
-        "design": design,
         "address": address_of(design, model.version),
     }
 

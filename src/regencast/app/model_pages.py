@@ -11,6 +11,7 @@ from flask import Blueprint, Response, abort, render_template, request, send_fil
 from regencast.app.charts import Axis, axis_over
 from regencast.app.models import Loaded
 from regencast.app.shared import loaded, models, version
+from regencast.errors import RegencastError
 
 model_pages = Blueprint("model", __name__)
 
@@ -92,11 +93,17 @@ def _file(path: Path) -> Response:
 @model_pages.get("/runs")
 def runs() -> str:
     """Show which model answers and what else is registered."""
-    model = loaded()
+    model = fault = None
+    try:
+        model = loaded()
+    except RegencastError as error:
+        # The other versions may still answer.
+        fault = str(error)
     corpus, _ = models().evidence()
     return render_template(
         "runs.html",
         loaded=model,
+        fault=fault,
         versions=models().versions(),
         version=version(),
         digest=corpus.digest,

@@ -330,6 +330,7 @@ def test_a_model_of_another_edition_is_told_and_the_others_stay_in_reach(client,
         raise fail("model", "it was saved by another edition of the program", "Train again")
 
     monkeypatch.setattr("regencast.app.models.load_model", refuse)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     fresh = make_app(Models(Path("data/corpus"))).test_client()
     assert "another edition" in fresh.get("/").get_data(as_text=True)
     runs = fresh.get("/runs").get_data(as_text=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -63,17 +62,29 @@ def encoded(forecaster: Forecaster, corpus: Corpus) -> list[tuple]:
     ]
 
 
+def high_water(process: int) -> float:
+    """Return the largest memory of a running process so far, in GiB; zero once it is gone."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(x.split()[1]) / 1024**2 for x in lines if x.startswith("VmHWM")), 0.0)
+
+
 def stream(model: Path, corpus: Corpus, folder: Path) -> list[tuple]:
     """Time the command on a Parquet file, and take its largest memory."""
     designs, scores = folder / "designs.parquet", folder / "scores.parquet"
     write_designs(corpus, designs, ROWS)
     program = Path(sys.executable).parent / "regencast"
     start = time.perf_counter()
-    subprocess.run(
-        [program, "score", designs, "-o", scores, "--model", model, "--scores-only"], check=True
-    )
+    peak = 0.0
+    command = [program, "score", designs, "-o", scores, "--model", model, "--scores-only"]
+    with subprocess.Popen(command) as score:
+        while score.poll() is None:
+            peak = max(peak, high_water(score.pid))
+            time.sleep(0.5)
+    assert score.returncode == 0
     taken = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024**2
     assert pq.ParquetFile(scores).metadata.num_rows == ROWS
     return [
         (f"{ROWS:,} rows of Parquet, designs/s", ROWS / taken, ""),

@@ -19,13 +19,19 @@ BLOCK = 2048
 
 @dataclass(frozen=True)
 class _Training:
-    """The training designs in the order of their studies, made ready for many distances."""
+    """The training designs in the order of their studies, made ready for many distances.
+
+    ``numbers`` are the different rows among the columns that are not yes or no, ``which`` tells for
+    each design its row there.
+    """
 
     names: np.ndarray
     starts: np.ndarray
     yes_no: np.ndarray
     yes: np.ndarray
     points: np.ndarray
+    numbers: np.ndarray
+    which: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,8 @@ class Support:
         yes_no = ((points == 0) | (points == wide)).all(axis=0)
         yes = (points[:, yes_no] > 0).astype(np.float32)
         starts = np.searchsorted(place[order], np.arange(len(names)))
-        return _Training(names, starts, yes_no, yes, points)
+        numbers, which = np.unique(points[:, ~yes_no], axis=0, return_inverse=True)
+        return _Training(names, starts, yes_no, yes, points, numbers, which.ravel())
 
     def _apart(self, X: np.ndarray) -> np.ndarray:
         """Return city-block distances to the training designs, most columns by a product.
@@ -111,8 +118,13 @@ class Support:
         apart = mine @ (-2 * yes.T)
         apart += mine.sum(axis=1)[:, None]
         apart += yes @ wide[used].astype(np.float32)
-        if not yes_no.all():
-            apart += cdist(places[:, ~yes_no], training.points[:, ~yes_no], "cityblock")
+        if training.numbers.size:
+            # Most training designs share their numbers, which are seldom reported.
+            gaps = cdist(places[:, ~training.yes_no], training.numbers, "cityblock")
+            apart += np.take(gaps.astype(np.float32), training.which, axis=1)
+        odd = training.yes_no & ~yes_no
+        if odd.any():
+            apart += cdist(places[:, odd], training.points[:, odd], "cityblock")
         return apart
 
     def remoteness(self, X: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:

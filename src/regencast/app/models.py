@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -32,21 +33,35 @@ class Loaded:
     effects : Effects
     same_corpus : bool
         Whether the model learned from this corpus; if not, studies cannot be looked up in it.
-    run : dict
-        What its run says of itself; empty for a folder without a run.
-    folder : Path or None
-        The run's tables.
+    address : str or None
+        As in `Models`.
     version : str
-        Empty for a model given by its folder.
+        Empty for the model that the page was opened with.
     """
 
     forecaster: Forecaster
     corpus: Corpus
     effects: Effects
     same_corpus: bool
-    run: dict[str, Any]
-    folder: Path | None
+    address: str | None
     version: str
+
+    @cached_property
+    def folder(self) -> Path | None:
+        """The files of the run that made the model; None where there is no run."""
+        try:
+            return run_files(self.address)
+        except RegencastError:
+            return None
+
+    @cached_property
+    def run(self) -> dict[str, Any]:
+        """What the run says of itself; empty where there is none."""
+        try:
+            path = (self.folder or Path()) / "run.json"
+            return json.loads(path.read_text(encoding="utf-8")) if self.folder else {}
+        except (OSError, ValueError):
+            return {}
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a table of the run's explanation, empty where it has none."""
@@ -111,10 +126,5 @@ class Models:
         address = f"models:/regencast/{version}" if version else self.model
         forecaster = load_model(address)
         corpus, effects = self.evidence()
-        try:
-            folder = run_files(address)
-            run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        except (RegencastError, OSError, ValueError):
-            folder, run = None, {}
         same = corpus.digest == forecaster.digest
-        return Loaded(forecaster, corpus, effects, same, run, folder, version)
+        return Loaded(forecaster, corpus, effects, same, address, version)

@@ -97,6 +97,8 @@ def _called(field: Field) -> str:
     head, _, measure = field.name.rpartition("_")
     if field.role in CALLED:
         return CALLED[field.role]
+    if head == "n":
+        return f"Number of {measure}"
     return f"{readable(head)} ({measure})" if measure in MEASURES else readable(field.name)
 
 

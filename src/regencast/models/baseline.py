@@ -43,6 +43,8 @@ MIN_POINTS = 5
 MIN_POINTS_AMONG_INTERVALS = 20
 #: Rows that a group needs before its mean weighs as much as the overall mean.
 GROUP_ROWS = 10.0
+#: A prior of log tau that is narrower than this leaves nothing to search.
+PINNED = 0.01
 
 
 class RandomEffectsMean(RegressorMixin, BaseEstimator):
@@ -169,6 +171,9 @@ def fit_mean(targets: Targets, weight: Floats, prior: Prior | None) -> tuple[flo
             slope += [off / prior.mean_sd * scale, odd / prior.log_tau_sd]
         return float(cost), slope
 
+    # A spread that the prior pins needs no search; else it may lie at zero or well above it.
+    pinned = prior is not None and prior.log_tau_sd < PINNED
+    starts = (np.log(prior.tau / scale),) if prior and pinned else (-0.5, -6.0)
     best = min(
         (
             minimize(
@@ -179,7 +184,7 @@ def fit_mean(targets: Targets, weight: Floats, prior: Prior | None) -> tuple[flo
                 bounds=[(None, None), (-9.0, 4.0)],
                 options={"ftol": 1e-14, "gtol": 1e-9},
             )
-            for start in (-0.5, -6.0)
+            for start in starts
         ),
         key=lambda result: result.fun,
     )

@@ -72,20 +72,25 @@ class IntervalForest(ResidualRegressor):
         X = fill_missing(X)
         sd = np.sqrt(self.baseline_.tau2_ + targets.variance + 1e-9)
         forecast = start
-        for _ in range(1 if targets.points.all() else self.n_passes):
+        passes = 1 if targets.points.all() else self.n_passes
+        for place in range(passes):
             expected = conditional_mean(forecast, sd, targets.lower, targets.upper)
             informed = _information(forecast, sd, targets)
-            self.forest_ = self._grow(X, expected - start, weight * informed / sd**2)
-            bagged = self.forest_.oob_prediction_
-            forecast = start + np.where(np.isfinite(bagged), bagged, 0.0)
+            last = place == passes - 1
+            self.forest_ = self._grow(X, expected - start, weight * informed / sd**2, not last)
+            if not last:
+                bagged = self.forest_.oob_prediction_
+                forecast = start + np.where(np.isfinite(bagged), bagged, 0.0)
 
-    def _grow(self, X: np.ndarray, residual: Floats, weight: Floats) -> RandomForestRegressor:
+    def _grow(
+        self, X: np.ndarray, residual: Floats, weight: Floats, bagged: bool
+    ) -> RandomForestRegressor:
         forest = RandomForestRegressor(
             self.n_estimators,
             min_samples_leaf=self.min_samples_leaf,
             max_features=self.max_features,
             max_depth=self.max_depth,
-            oob_score=True,
+            oob_score=bagged,
             random_state=self.random_state,
             n_jobs=1,
         )

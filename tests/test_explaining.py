@@ -16,7 +16,7 @@ from regencast.explaining.headtohead import (
     pool_comparisons,
     sentence_on_sign,
 )
-from regencast.forecasting import factor_shapley, score_steps
+from regencast.forecasting import Reasons, factor_shapley, score_steps
 from regencast.reporting import write_report
 
 YI = np.array([0.3, 0.5, 1.2, -0.4, 0.8, 1.9, 0.1, 0.6, 1.1, 0.2])
@@ -162,7 +162,8 @@ def test_steps_in_score_points_add_up_exactly(simulated):
     found = factor_shapley(forecaster, corpus.frame.iloc[:5])
     score = regeneration_score(forecaster.forecast(corpus.frame.iloc[:5])["predicted"])
     for place in range(5):
-        steps = score_steps(found.values.iloc[place], found.base[place], most=2)
+        reasons = Reasons(found.values.iloc[place], found.base[place], baseline=0.0)
+        steps = score_steps(reasons, most=2)
         start = regeneration_score(found.base[place])
         assert start + steps.sum() == pytest.approx(score[place], abs=1e-6)
 

@@ -120,7 +120,7 @@ def waterfall(loaded: Loaded, typed: pd.DataFrame) -> tuple[float, tuple[Step, .
     """Return the average design's score and the steps from it to this design's."""
     reasons = explain_design(loaded.forecaster, typed)
     start = float(regeneration_score(reasons.base))
-    steps = score_steps(reasons.values, reasons.base)
+    steps = score_steps(reasons)
     ends = start + steps.cumsum().to_numpy()
     design = typed.iloc[0]
     return start, tuple(

@@ -39,13 +39,8 @@ def read_pooled(path: Path) -> tuple[pd.DataFrame, list[Fault]]:
         Numbers as float, text with None where empty; the index is the row of the file.
     faults : list of Fault
     """
-    text, faults = read_text_table(path)
+    text, faults = read_text_table(path, REQUIRED)
     file = str(path)
-    faults += [
-        Fault(file, "the column is missing", "Add it", row=1, column=name)
-        for name in REQUIRED
-        if name not in text
-    ]
     if faults:
         return text, faults
     frame = text.replace("", None).astype(object)

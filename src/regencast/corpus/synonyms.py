@@ -26,13 +26,8 @@ def read_synonyms(path: Path, schema: Schema) -> tuple[dict[str, dict[str, str]]
         By column, from what is written to the level that is meant.
     faults : list of Fault
     """
-    table, faults = read_text_table(path)
+    table, faults = read_text_table(path, COLUMNS)
     file = str(path)
-    faults += [
-        Fault(file, "the column is missing", "Add it", row=1, column=name)
-        for name in COLUMNS
-        if name not in table
-    ]
     if faults:
         return {}, faults
     known = {field.name for field in schema.design}

@@ -14,20 +14,23 @@ from regencast.errors import Fault, FaultyInput, fail
 MAX_BYTES = 512 * 1024**2
 
 
-def read_text_table(path: Path) -> tuple[pd.DataFrame, list[Fault]]:
+def read_text_table(path: Path, required: tuple[str, ...] = ()) -> tuple[pd.DataFrame, list[Fault]]:
     """Read a CSV file as a frame of strings, and the faults of its shape.
 
     Parameters
     ----------
     path : Path
         A CSV file, UTF-8, comma separated, with a header.
+    required : tuple of str
+        Columns that the table must have.
 
     Returns
     -------
     frame : pandas.DataFrame
         Strings; the index is the row as a spreadsheet shows it (the header is row 1).
     faults : list of Fault
-        Rows with too many or too few fields (left out of the frame).
+        Required columns that are missing, and rows with too many or too few fields (left out of
+        the frame).
 
     Raises
     ------
@@ -59,7 +62,12 @@ def read_text_table(path: Path) -> tuple[pd.DataFrame, list[Fault]]:
                 for name in repeated
             ]
         )
-    rows, index, faults = [], [], []
+    faults = [
+        Fault(str(path), "the column is missing", "Add it", row=1, column=name)
+        for name in required
+        if name not in header
+    ]
+    rows, index = [], []
     for number, record in enumerate(records[1:], start=2):
         if not any(cell.strip() for cell in record):
             continue

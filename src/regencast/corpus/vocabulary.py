@@ -39,13 +39,8 @@ def read_vocabulary(path: Path, schema: Schema) -> tuple[Vocabulary, list[Fault]
         By column, from level or class to its `Meaning`.
     faults : list of Fault
     """
-    table, faults = read_text_table(path)
+    table, faults = read_text_table(path, COLUMNS)
     file = str(path)
-    faults += [
-        Fault(file, "the column is missing", "Add it", row=1, column=name)
-        for name in COLUMNS
-        if name not in table
-    ]
     if faults:
         return {}, faults
     known = {field.name for field in schema.design}

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from regencast.effects import regeneration_score
-from regencast.explaining.style import BLUE, GREEN, GREY, ORANGE, PALE, new_figure, save
-from regencast.forecasting import score_steps
+from regencast.explaining.style import BLUE, GREY, ORANGE, PALE, YELLOW, new_figure, save
+from regencast.forecasting import Reasons, score_steps
 from regencast.words import readable, readable_level
 
 TOP = 15
@@ -107,27 +107,20 @@ def _ends(values: pd.Series, designs: pd.DataFrame, studies: np.ndarray) -> dict
     return {str(means.idxmin()): float(means.min()), str(means.idxmax()): float(means.max())}
 
 
-def draw_waterfall(
-    row: pd.Series, base: float, baseline: float, design: pd.Series, path: Path
-) -> Path:
+def draw_waterfall(reasons: Reasons, design: pd.Series, path: Path) -> Path:
     """Draw how the score of one design is reached, factor by factor, in score points.
 
     The steps are taken in the order of their size, so that they add up exactly to the score.
 
     Parameters
     ----------
-    row : pandas.Series
-        Shapley value of each factor, in g.
-    base : float
-        Forecast of the average design, in g.
-    baseline : float
-        What the random-effects mean forecasts, in g.
+    reasons : Reasons
     design : pandas.Series
         The design itself.
     path : Path
     """
-    steps = score_steps(row, base)
-    ends = float(regeneration_score(base)) + steps.cumsum().to_numpy()
+    steps = score_steps(reasons)
+    ends = float(regeneration_score(reasons.base)) + steps.cumsum().to_numpy()
     starts = ends - steps.to_numpy()
     figure, axis = new_figure(7.5, 0.42 * len(steps) + 2.0)
     place = np.arange(len(steps))[::-1]
@@ -135,7 +128,7 @@ def draw_waterfall(
     for y, end, step in zip(place, np.maximum(starts, ends), steps, strict=True):
         axis.annotate(f"{step:+.1f}", (end, y), (4, 0), textcoords="offset points", va="center")
     axis.set_yticks(place, [_named(name, design) for name in steps.index])
-    level = float(regeneration_score(baseline))
+    level = float(regeneration_score(reasons.baseline))
     axis.axvline(level, color=GREY, lw=1, ls="--")
     axis.text(level, len(steps) - 0.35, "baseline", color=GREY, ha="center", fontsize=8)
     axis.set_ylim(-0.6, len(steps) + 0.1)
@@ -172,7 +165,7 @@ def draw_scores(scored: pd.DataFrame, names: list[str], path: Path) -> Path:
         ::-1
     ]
     figure, axis = new_figure(8, 0.45 * len(rows) + 1.7)
-    colours = {"supported": BLUE, "sparse": GREEN, "extrapolating": ORANGE}
+    colours = {"supported": BLUE, "sparse": YELLOW, "extrapolating": ORANGE}
     score, low, high = (rows[c].to_numpy(float) for c in ("score", "score_low", "score_high"))
     for y, (_, row) in enumerate(rows.iterrows()):
         colour = colours[row["support"]]

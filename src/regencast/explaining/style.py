@@ -11,8 +11,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-#: Okabe and Ito's palette, safe for colour-blind readers.
-BLUE, ORANGE, GREEN, SKY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#56B4E9", "#E69F00"
+#: Of Okabe and Ito's palette, safe for colour-blind readers.
+BLUE, ORANGE, YELLOW = "#0072B2", "#D55E00", "#E69F00"
 GREY, PALE = "#777777", "#CCCCCC"
 DPI = 130
 

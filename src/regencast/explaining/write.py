@@ -96,11 +96,10 @@ def _local(
     forecaster: Forecaster, designs: pd.DataFrame, names: list[str], folder: Path
 ) -> list[Path]:
     first = designs.iloc[:1]
-    found = explain_design(forecaster, first)
     path = folder / "shap_waterfall.png"
     return [
         draw_scores(score_designs(forecaster, designs, "designs"), names, folder / "scores.png"),
-        draw_waterfall(found.values, found.base, found.baseline, first.iloc[0], path),
+        draw_waterfall(explain_design(forecaster, first), first.iloc[0], path),
     ]
 
 

@@ -54,15 +54,12 @@ def explain_design(forecaster: Forecaster, design: pd.DataFrame) -> Reasons:
     return Reasons(row, base, float(forecast["baseline"].iloc[0]))
 
 
-def score_steps(row: pd.Series, base: float, most: int = STEPS) -> pd.Series:
+def score_steps(reasons: Reasons, most: int = STEPS) -> pd.Series:
     """Return what each factor adds in score points, largest first; the small ones together.
 
     Parameters
     ----------
-    row : pandas.Series
-        Shapley value of each factor, in g.
-    base : float
-        Forecast of the average design, in g.
+    reasons : Reasons
     most : int, default 9
         Factors that stand alone.
 
@@ -73,14 +70,15 @@ def score_steps(row: pd.Series, base: float, most: int = STEPS) -> pd.Series:
 
     Examples
     --------
-    >>> steps = score_steps(pd.Series({"dose": 1.0, "route": -0.2}), 0.0)
+    >>> steps = score_steps(Reasons(pd.Series({"dose": 1.0, "route": -0.2}), 0.0, 0.0))
     >>> bool(np.isclose(50 + steps.sum(), regeneration_score(0.8)))
     True
     """
+    row = reasons.values
     order = row.abs().sort_values(ascending=False, kind="stable").index
     alone = row[order[:most]]
     rest = row[order[most:]].sum()
     if len(row) > most:
         alone = pd.concat([alone, pd.Series({"all other factors": rest})])
-    scores = regeneration_score(base + np.concatenate([[0.0], alone.cumsum().to_numpy()]))
+    scores = regeneration_score(reasons.base + np.concatenate([[0.0], alone.cumsum().to_numpy()]))
     return pd.Series(np.diff(scores), index=alone.index)

@@ -20,7 +20,7 @@ from regencast.training import Blend, Forecaster
 RESAMPLES = 200
 SHUFFLES = 20
 #: Trees of a forest that is grown anew in each resample; its importance is settled well before.
-TREES = 40
+TREES = 20
 #: Designs on which a resample's importance is measured.
 DESIGNS = 200
 TOP = 5

@@ -97,6 +97,42 @@ def test_faults_of_a_vocabulary_are_told(package, rows, said):
     assert faults and any(said in fault.problem for fault in faults)
 
 
+def add_references(package, **columns):
+    """Add reference columns, empty but for the first row of the studies that are named."""
+    path = package / "datapackage.json"
+    descriptor = json.loads(path.read_text())
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    first = ~table["study"].duplicated()
+    for name, cells in columns.items():
+        descriptor["resources"][0]["schema"]["fields"].append(
+            {"name": name, "type": "string", "role": "reference"}
+        )
+        table[name] = table["study"].map(cells).where(first, "")
+    path.write_text(json.dumps(descriptor))
+    table.to_csv(package / "contrasts.csv", index=False)
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"doi": {"s0": "10.1/A-b", "s1": "10.1/a-B"}}, "doi"),
+        ({"pmid": {"s0": "12345678", "s1": "12345678"}}, "pmid"),
+        ({"title": {"s0": "EVs heal bone", "s1": "EVs heal bone."}}, "title"),
+        ({"doi": {"s0": "10.1/a", "s1": "10.1/b"}, "title": {"s0": "EVs", "s1": "EVs"}}, None),
+    ],
+)
+def test_a_publication_under_two_study_identifiers_is_a_fault(package, columns, told):
+    names = pd.read_csv(package / "contrasts.csv")["study"].unique()
+    called = {"s0": names[0], "s1": names[1]}
+    add_references(package, **{
+        name: {called[study]: cell for study, cell in cells.items()}
+        for name, cells in columns.items()
+    })  # fmt: skip
+    _, faults = inspect_corpus(package)
+    assert [fault.column for fault in faults] == ([told] if told else [])
+    assert all(str(names[0]) in fault.problem for fault in faults)
+
+
 def test_every_level_of_the_shipped_corpus_has_a_definition():
     corpus = read_corpus(ROOT / "data/corpus")
     for field in corpus.schema.design:

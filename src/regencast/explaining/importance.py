@@ -127,13 +127,13 @@ def refit(
     studies : ndarray, shape (n,)
     """
     blend = forecaster.blend
+    baseline = clone(blend.baseline).fit(X, targets, weight)
     members = []
     for member in blend.members:
         fresh: ResidualRegressor = clone(member)
         if isinstance(fresh, IntervalForest):
             fresh.set_params(n_estimators=min(TREES, fresh.n_estimators))
-        members.append(fresh.fit(X, targets, weight, studies))
-    baseline = clone(blend.baseline).fit(X, targets, weight)
+        members.append(fresh.fit(X, targets, weight, studies, baseline))
     return replace(blend, baseline=baseline, members=tuple(members))
 
 

@@ -36,6 +36,7 @@ class ResidualRegressor(RegressorMixin, BaseEstimator):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        fitted: RandomEffectsMean | None = None,
     ) -> ResidualRegressor:
         """Fit the baseline, then what it leaves.
 
@@ -49,6 +50,9 @@ class ResidualRegressor(RegressorMixin, BaseEstimator):
             In rows: a row of weight two counts as two.
         groups : array_like, shape (n,), optional
             The study of each row; without it every row is a study of its own.
+        fitted : RandomEffectsMean, optional
+            The candidate's baseline where it was fitted to these rows before, as when several
+            candidates start from one.
 
         Returns
         -------
@@ -63,8 +67,9 @@ class ResidualRegressor(RegressorMixin, BaseEstimator):
             raise ValueError(f"X has {len(matrix)} rows, groups {len(studies)}")
         if len(matrix) < 2:
             raise ValueError("n_samples=1: at least 2 samples are needed")
-        self.baseline_ = clone(self.baseline or RandomEffectsMean())
-        self.baseline_.fit(matrix, np.column_stack(targets), weight)
+        self.baseline_ = fitted or clone(self.baseline or RandomEffectsMean()).fit(
+            matrix, np.column_stack(targets), weight
+        )
         start = self.baseline_.predict(matrix)
         # Rows without a number still place the baseline where a candidate leaves them out.
         rows = np.full(len(matrix), True) if self.use_intervals else targets.points

@@ -98,7 +98,9 @@ def hold_out(corpus: Corpus, effects: Effects, experiment: Experiment) -> HeldOu
             start = _baseline(corpus, encoder, experiment)
             base = clone(start).fit(X, y)
             fitted = [
-                candidate.build(experiment.seed, start).fit(X, y, groups=corpus.studies[train])
+                candidate.build(experiment.seed, start).fit(
+                    X, y, groups=corpus.studies[train], fitted=base
+                )
                 for candidate in experiment.candidates
             ]
             parts.append(
@@ -255,13 +257,14 @@ def fit_blend(
     weights = np.asarray(weights, dtype=float)
     used = np.flatnonzero(weights > 1e-3)
     start = _baseline(corpus, encoder, experiment)
+    base = clone(start).fit(X, y)
     members = tuple(
         experiment.candidates[k]
         .build(experiment.seed, start)
-        .fit(X, y, groups=corpus.studies[rows])
+        .fit(X, y, groups=corpus.studies[rows], fitted=base)
         for k in used
     )
-    return Blend(encoder, clone(start).fit(X, y), members, weights[used])
+    return Blend(encoder, base, members, weights[used])
 
 
 def _baseline(corpus: Corpus, encoder: DesignEncoder, experiment: Experiment) -> RandomEffectsMean:

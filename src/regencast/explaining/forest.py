@@ -65,14 +65,13 @@ def _draw_study(axis, one: Comparison, y: int) -> None:
         axis.plot([one.effect - reach, one.effect + reach], [y, y], color=BLUE, lw=1.5)
         axis.plot(one.effect, y, "s", color=BLUE, ms=6)
         return
-    # An annotation does not widen the axis, an invisible line does.
-    ends = [max(one.lower, -ARROW), min(one.upper, max(one.lower, -ARROW) + ARROW)]
-    axis.plot(ends, [y, y], alpha=0)
-    arrow = {"arrowstyle": "->", "color": BLUE, "lw": 1.5}
-    if one.lower >= 0:
-        axis.annotate("", (one.lower + ARROW, y), (one.lower, y), arrowprops=arrow)
-    elif one.upper <= 0:
-        axis.annotate("", (one.upper - ARROW, y), (one.upper, y), arrowprops=arrow)
-    else:
+    if one.lower < 0 < one.upper:
         low, high = max(one.lower, -ARROW), min(one.upper, ARROW)
         axis.plot([low, high], [y, y], color=GREY, lw=1.5, ls=":")
+        return
+    start = one.lower if one.lower >= 0 else one.upper
+    end = start + (ARROW if one.lower >= 0 else -ARROW)
+    # An annotation does not widen the axis, an invisible line does.
+    axis.plot([start, end], [y, y], alpha=0)
+    arrow = {"arrowstyle": "->", "color": BLUE, "lw": 1.5}
+    axis.annotate("", (end, y), (start, y), arrowprops=arrow)

@@ -16,7 +16,7 @@ from regencast.explaining.headtohead import (
     pool_comparisons,
     sentence_on_sign,
 )
-from regencast.forecasting import Reasons, factor_shapley, score_steps
+from regencast.forecasting import Reasons, explain_design, factor_shapley, score_steps
 from regencast.reporting import write_report
 
 YI = np.array([0.3, 0.5, 1.2, -0.4, 0.8, 1.9, 0.1, 0.6, 1.1, 0.2])
@@ -162,10 +162,18 @@ def test_steps_in_score_points_add_up_exactly(simulated):
     found = factor_shapley(forecaster, corpus.frame.iloc[:5])
     score = regeneration_score(forecaster.forecast(corpus.frame.iloc[:5])["predicted"])
     for place in range(5):
-        reasons = Reasons(found.values.iloc[place], found.base[place], baseline=0.0)
+        reasons = Reasons(found.values.iloc[place], found.base[place], baseline=0.0, said={})
         steps = score_steps(reasons, most=2)
         start = regeneration_score(found.base[place])
         assert start + steps.sum() == pytest.approx(score[place], abs=1e-6)
+
+
+def test_a_waterfall_says_what_the_design_gives_of_each_factor(simulated):
+    corpus, _, forecaster = simulated
+    design = corpus.frame.iloc[:1].assign(source=None, dose=50.0, dose_unit="ug")
+    said = explain_design(forecaster, design).said
+    assert said["source"] == "not given"
+    assert said["dose"] == "50 ug"
 
 
 HOSTILE = ["<script>alert(1)</script>", "=cmd|' /C calc'!A0", "x" * 5000, "\u202egnirts\u202c"]

@@ -20,10 +20,9 @@ from regencast.forecasting import (
     score_steps,
     understand,
 )
-from regencast.forecasting.local import OPEN
 from regencast.forecasting.plan import plan_designs
 from regencast.forecasting.sweep import sweep
-from regencast.words import readable, readable_level
+from regencast.words import readable
 
 SUPPORT = {
     "supported": "Published studies lie close to this design.",
@@ -122,11 +121,10 @@ def waterfall(loaded: Loaded, typed: pd.DataFrame) -> tuple[float, tuple[Step, .
     start = float(regeneration_score(reasons.base))
     steps = score_steps(reasons)
     ends = start + steps.cumsum().to_numpy()
-    design = typed.iloc[0]
     return start, tuple(
         Step(
-            "What the design leaves open" if name == OPEN else readable(str(name)),
-            readable_level(design[name], 40) if name in design and pd.notna(design[name]) else "",
+            readable(str(name)),
+            reasons.said.get(str(name), ""),
             float(end - step),
             float(end),
         )

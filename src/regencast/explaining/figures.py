@@ -107,7 +107,7 @@ def _ends(values: pd.Series, designs: pd.DataFrame, studies: np.ndarray) -> dict
     return {str(means.idxmin()): float(means.min()), str(means.idxmax()): float(means.max())}
 
 
-def draw_waterfall(reasons: Reasons, design: pd.Series, path: Path) -> Path:
+def draw_waterfall(reasons: Reasons, path: Path) -> Path:
     """Draw how the score of one design is reached, factor by factor, in score points.
 
     The steps are taken in the order of their size, so that they add up exactly to the score.
@@ -115,8 +115,6 @@ def draw_waterfall(reasons: Reasons, design: pd.Series, path: Path) -> Path:
     Parameters
     ----------
     reasons : Reasons
-    design : pandas.Series
-        The design itself.
     path : Path
     """
     steps = score_steps(reasons)
@@ -127,7 +125,9 @@ def draw_waterfall(reasons: Reasons, design: pd.Series, path: Path) -> Path:
     axis.barh(place, steps, left=starts, height=0.62, color=np.where(steps >= 0, BLUE, ORANGE))
     for y, end, step in zip(place, np.maximum(starts, ends), steps, strict=True):
         axis.annotate(f"{step:+.1f}", (end, y), (4, 0), textcoords="offset points", va="center")
-    axis.set_yticks(place, [_named(name, design) for name in steps.index])
+    told = [reasons.said.get(name) for name in steps.index]
+    names = [readable(name) for name in steps.index]
+    axis.set_yticks(place, [f"{n}: {t}" if t else n for n, t in zip(names, told, strict=True)])
     level = float(regeneration_score(reasons.baseline))
     axis.axvline(level, color=GREY, lw=1, ls="--")
     axis.text(level, len(steps) - 0.35, "baseline", color=GREY, ha="center", fontsize=8)
@@ -139,13 +139,6 @@ def draw_waterfall(reasons: Reasons, design: pd.Series, path: Path) -> Path:
         f"From {first:.0f}, the average design, to {last:.0f}, this design", loc="left", fontsize=11
     )
     return save(figure, path)
-
-
-def _named(factor: str, design: pd.Series) -> str:
-    name = readable(factor)
-    if factor not in design:
-        return name
-    return f"{name}: {readable_level(design[factor])}"
 
 
 def draw_scores(scored: pd.DataFrame, names: list[str], path: Path) -> Path:

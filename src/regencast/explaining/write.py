@@ -99,7 +99,7 @@ def _local(
     path = folder / "shap_waterfall.png"
     return [
         draw_scores(score_designs(forecaster, designs, "designs"), names, folder / "scores.png"),
-        draw_waterfall(explain_design(forecaster, first), first.iloc[0], path),
+        draw_waterfall(explain_design(forecaster, first), path),
     ]
 
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from regencast.corpus import Schema
 from regencast.effects import regeneration_score
 from regencast.forecasting.attribution import factor_shapley
 from regencast.forecasting.unknown import average_unknown
 from regencast.training import Forecaster
+from regencast.words import readable_level
 
 STEPS = 9
 #: The step from what a design says to the average over what it leaves open.
-OPEN = "left open"
+OPEN = "averaging what is open"
 
 
 @dataclass(frozen=True)
@@ -24,16 +26,19 @@ class Reasons:
     Attributes
     ----------
     values : pandas.Series
-        What each factor adds, and ``left open`` where the design leaves anything open.
+        What each factor adds, and ``averaging what is open`` where anything is.
     base : float
         Forecast of the average design.
     baseline : float
         What the random-effects mean forecasts.
+    said : dict
+        By factor, what the design says of it, as read.
     """
 
     values: pd.Series
     base: float
     baseline: float
+    said: dict[str, str]
 
 
 def explain_design(forecaster: Forecaster, design: pd.DataFrame) -> Reasons:
@@ -51,7 +56,23 @@ def explain_design(forecaster: Forecaster, design: pd.DataFrame) -> Reasons:
     missing = float(forecast["predicted"].iloc[0]) - base - row.sum()
     if abs(missing) > 1e-9:
         row = pd.concat([row, pd.Series({OPEN: missing})])
-    return Reasons(row, base, float(forecast["baseline"].iloc[0]))
+    said = _said(forecaster.blend.encoder.schema, design.iloc[0])
+    return Reasons(row, base, float(forecast["baseline"].iloc[0]), said)
+
+
+def _said(schema: Schema, design: pd.Series) -> dict[str, str]:
+    """Return what a design says of each factor: of a dose "100 ug", of group sizes "8, 8"."""
+    values: dict[str, list[object]] = {}
+    for field in schema.design:
+        value = design.get(field.name)
+        values.setdefault(field.factor, []).extend([] if pd.isna(value) else [value])
+    return {
+        factor: (", " if all(isinstance(value, float) for value in given) else " ").join(
+            readable_level(value, 40) for value in given
+        )
+        or "not given"
+        for factor, given in values.items()
+    }
 
 
 def score_steps(reasons: Reasons, most: int = STEPS) -> pd.Series:
@@ -70,7 +91,7 @@ def score_steps(reasons: Reasons, most: int = STEPS) -> pd.Series:
 
     Examples
     --------
-    >>> steps = score_steps(Reasons(pd.Series({"dose": 1.0, "route": -0.2}), 0.0, 0.0))
+    >>> steps = score_steps(Reasons(pd.Series({"dose": 1.0, "route": -0.2}), 0.0, 0.0, {}))
     >>> bool(np.isclose(50 + steps.sum(), regeneration_score(0.8)))
     True
     """

@@ -118,7 +118,8 @@ def add_references(package, **columns):
         ({"doi": {"s0": "10.1/A-b", "s1": "10.1/a-B"}}, "doi"),
         ({"pmid": {"s0": "12345678", "s1": "12345678"}}, "pmid"),
         ({"title": {"s0": "EVs heal bone", "s1": "EVs heal bone."}}, "title"),
-        ({"doi": {"s0": "10.1/a", "s1": "10.1/b"}, "title": {"s0": "EVs", "s1": "EVs"}}, None),
+        ({"doi": {"s0": "10.1/a", "s1": "10.1/b"}, "title": {"s0": "EVs", "s1": "EVs"}}, "title"),
+        ({"doi": {"s0": "10.1/a", "s1": "10.1/b"}, "title": {"s0": "EVs", "s1": "EV"}}, None),
     ],
 )
 def test_a_publication_under_two_study_identifiers_is_a_fault(package, columns, told):

@@ -27,7 +27,7 @@ LEVELS = {
     "completeness": ("complete", "near_complete", "partial", "none"),
     "dose_unit": DOSE_UNITS,
 }
-#: Reference columns by which a publication is known, the surest first.
+#: Reference columns by which a publication is known.
 IDENTIFIERS = ("doi", "pmid", "title")
 #: Smallest allowed value by role, whether the bound itself is allowed, and what to do.
 BOUNDS = {
@@ -190,8 +190,8 @@ def row_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
 def study_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
     """Check that no publication stands under two study identifiers.
 
-    Such a study would be learned from and tested on at once. It is known by its DOI or PMID, or,
-    where it has neither, by its title.
+    Such a study would be learned from and tested on at once. It is known by its DOI, PMID or title
+    (a preprint and its paper have two DOIs and one title).
 
     Parameters
     ----------
@@ -207,21 +207,17 @@ def study_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
     """
     names = [field.name for field in schema.fields if field.role == "reference"]
     study = frame[schema.column("study")]
-    unnamed = pd.Series(True, frame.index)
     faults = []
     for name in (name for name in IDENTIFIERS if name in names):
         key = frame[name].dropna().astype(str).str.casefold().str.replace(r"\W+", "", regex=True)
         first = study[key.index].groupby(key).transform("first")
-        repeats = first.index[
-            (first != study[key.index]) & (unnamed | (name != "title"))[key.index]
-        ]
+        repeats = first.index[first != study[key.index]]
         faults += [
             Fault(file, f"the study {first[row]} is the same publication",
                   "Give both one study identifier, or correct this cell",
                   int(row), name, str(frame[name][row]))
             for row in study[repeats].drop_duplicates().index
         ]  # fmt: skip
-        unnamed &= frame[name].isna()
     return faults
 
 

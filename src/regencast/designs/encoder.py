@@ -43,6 +43,11 @@ class Feature:
     kind: str
     level: str | None = None
 
+    @property
+    def one_level(self) -> bool:
+        """Whether it stands for one level or label: no class, not the rare, not the absent."""
+        return self.kind in ("level", "label") and self.level not in (RARE, NOT_REPORTED)
+
 
 @dataclass(frozen=True)
 class _Coding:

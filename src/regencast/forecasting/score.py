@@ -10,6 +10,7 @@ from regencast.forecasting.attribution import encoded_shapley
 from regencast.forecasting.designs import check_designs, new_levels
 from regencast.forecasting.understand import understand
 from regencast.forecasting.unknown import average_unknown
+from regencast.forecasting.unmet import never_together
 from regencast.training import Forecaster
 
 COLUMNS = (
@@ -28,6 +29,7 @@ COLUMNS = (
     "verdict",
     "understood",
     "would_narrow",
+    "never_together",
 )
 #: Columns of `COLUMNS` that hold text.
 TEXTS = frozenset(COLUMNS[7:])
@@ -85,9 +87,10 @@ def score_designs(
     result.loc[good, "verdict"] = forecaster.verdict
     result.loc[good, "understood"] = understood[good].replace("", None)
     result.loc[good, "would_narrow"] = forecast["would_narrow"].replace("", None)
+    X = encoder.transform(designs)
+    result.loc[good, "never_together"] = [text or None for text in never_together(forecaster, X)]
     if not reasons:
         return result
-    X = encoder.transform(designs)
     result.loc[good, "nearest_studies"] = ["; ".join(names) for names in nearest(forecaster, X)]
     result.loc[good, ["pushes_up", "pushes_down"]] = pushes(forecaster, X)
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from regencast.designs import NOT_REPORTED
 from regencast.training import Forecaster
 
 #: Draws of what is unknown; their spread moves the interval's ends by a few hundredths of g.
@@ -129,7 +130,7 @@ def _reported(training: np.ndarray, encoder, columns: np.ndarray) -> np.ndarray:
     for place, column in enumerate(columns):
         feature = encoder.features_[column]
         if feature.kind in ("level", "label", "class"):
-            if feature.level != "(not reported)":
+            if feature.level != NOT_REPORTED:
                 told |= values[:, place] > 0
         else:
             told |= ~np.isnan(values[:, place])

@@ -27,10 +27,14 @@ browser_test = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; install
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """A folder with a trained model of a simulated corpus, some texts of which are hostile."""
+    """A folder with a trained model of a simulated corpus, some texts of which are hostile.
+
+    No study in it gives EVs intravenously in osteoporosis.
+    """
     folder = tmp_path_factory.mktemp("site")
-    package = simulate_ev(folder / "data/corpus", 1, n_studies=60)
+    package = simulate_ev(folder / "data/corpus", 1, n_studies=70)
     table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    table = table[(table["model"] != "osteoporosis") | (table["route"] != "intravenous")]
     table["title"] = [HOSTILE if row == 0 else f"Title {row}" for row in range(len(table))]
     table["source_url"] = "javascript:alert(1)"
     table["doi"] = [None if row == 0 else f"10.1000/{row}" for row in range(len(table))]
@@ -253,6 +257,12 @@ def test_only_our_own_scripts_may_run(client):
     assert "default-src 'none'" in policy and "unsafe" not in policy
     text = client.get("/").get_data(as_text=True)
     assert not re.search(r"<script(?![^>]*src=)|\son\w+=|\sstyle=", text)
+
+
+def test_levels_never_tried_together_are_told(client):
+    tried = client.get("/answer?model=osteoporosis&route=local").get_data(as_text=True)
+    never = client.get("/answer?model=osteoporosis&route=intravenous").get_data(as_text=True)
+    assert "Model osteoporosis with route intravenous" in never and "Never tried" not in tried
 
 
 def test_a_level_that_the_corpus_lacks_is_a_message(client):

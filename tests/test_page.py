@@ -265,6 +265,16 @@ def test_levels_never_tried_together_are_told(client):
     assert "Model osteoporosis with route intravenous" in never and "Never tried" not in tried
 
 
+def test_a_study_with_two_reports_shows_each_with_its_contrasts(client):
+    # Every contrast of the simulated studies has a title, and so a report, of its own.
+    text = client.get("/study/s1").get_data(as_text=True)
+    titles = re.findall(r"<h2>(Title \d+)</h2>", text)
+    assert len(titles) > 1 and f"{len(titles)} reports" in text
+    assert text.count("<h3>1 contrast</h3>") == len(titles)
+    assert text.count(titles[0]) == 1, "it stands above its table, not in it"
+    assert client.get("/study/nobody").status_code == 404
+
+
 def test_a_level_that_the_corpus_lacks_is_a_message(client):
     reply = client.get("/answer?ev_source=Mars")
     assert reply.status_code == 422 and "The nearest are" in reply.get_data(as_text=True)

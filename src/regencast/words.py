@@ -9,7 +9,8 @@ ACRONYMS = {
     word.lower(): word
     for word in (
         "EV EVs OA SCI OVX AKI MCAO ECM BMSC ADSC UCMSC MSC iPSC ESC EPC DPSC MRI LVEF BMD ALP "
-        "miRNA siRNA lncRNA circRNA mRNA RNase LPS 3D DNA OARSI ACLT DMM TBI ALI CKD PBS BV/TV"
+        "miRNA siRNA lncRNA circRNA mRNA RNase LPS 3D DNA OARSI ACLT DMM TBI ALI CKD PBS BV/TV "
+        "DOI PMID URL"
     ).split()
 }
 

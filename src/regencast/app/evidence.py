@@ -1,4 +1,4 @@
-"""The corpus to look through: filters, the map of what was studied, one study."""
+"""The corpus to look through: filters and the map of what was studied."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from regencast.app.evidence import (
     source_link,
 )
 from regencast.app.shared import file_response, models
+from regencast.app.study import tell_study
 from regencast.app.uploads import download
 from regencast.corpus import REST, Corpus, pair_counts
 
@@ -81,24 +82,12 @@ def save() -> Response:
 
 
 @evidence_pages.get("/study/<path:name>")
-def study(name: str) -> str:
+def show_study(name: str) -> str:
     """Show one study: its source and its contrasts."""
     corpus, effects = models().evidence()
-    rows = np.flatnonzero(corpus.studies.astype(str) == name)
-    if not len(rows):
+    study = tell_study(corpus, effects, name)
+    if study is None:
         abort(404, "The corpus has no such study.")
-    frame = corpus.frame.iloc[rows]
-    told = [f.name for f in corpus.schema.fields if frame[f.name].notna().any()]
-    same = [column for column in told if frame[column].nunique(dropna=False) == 1]
-    first = frame.iloc[0]
-    return render_template(
-        "study.html",
-        name=name,
-        link=source_link(first.to_dict()),
-        shared=[(column, first[column]) for column in same],
-        varied=[column for column in told if column not in same],
-        levels={f.name for f in corpus.schema.design if f.type == "string"},
-        rows=frame.astype(object).where(frame.notna(), None).to_dict("records"),
-        observed=observed(corpus.take(rows), effects.take(rows)),
-        title=first.get("title") if isinstance(first.get("title"), str) else name,
-    )
+    levels = {f.name for f in corpus.schema.design if f.type == "string"}
+    texts = {f.name for f in corpus.schema.fields if f.role == "note"}
+    return render_template("study.html", name=name, study=study, levels=levels, texts=texts)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,16 @@ def simulated(tmp_path_factory):
     corpus = read_corpus(simulate(tmp_path_factory.mktemp("sim")))
     effects = read_effects(corpus)
     return corpus, effects, fit_forecaster(corpus, effects, SMALL)[0]
+
+
+@pytest.fixture(scope="session")
+def parted(simulated):
+    """The same model, to whose studies source A and colour green never came together."""
+    model = simulated[2]
+    support, names = model.support, [f.name for f in model.blend.encoder.features_]
+    both = support.designs[:, [names.index("source=A"), names.index("colour=green")]].all(axis=1)
+    support = replace(support, points=support.points[~both], studies=support.studies[~both])
+    return replace(model, support=support)
 
 
 @pytest.fixture

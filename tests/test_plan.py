@@ -121,6 +121,14 @@ def test_a_search_finds_the_best_and_keeps_the_rules(simulated, tmp_path):
     assert best["source"].iloc[0] == "A" and best["dose"].iloc[0] == 100
     assert not ((found["source"] == "A") & (found["colour"] == "red")).any()
     assert best["score"].is_monotonic_decreasing
+    assert found["never_together"].isna().all()
+
+
+def test_a_search_names_levels_that_no_study_joined(parted, tmp_path):
+    (tmp_path / "space.toml").write_text(SPACE)
+    found = search_designs(parted, read_space(tmp_path / "space.toml", parted), top=3)
+    green = (found["source"] == "A") & (found["colour"] == "green")
+    assert (found["never_together"].notna() == green).all() and green.any()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pandas as pd
 from regencast.effects import regeneration_score
 from regencast.errors import Fault, FaultyInput, fail
 from regencast.forecasting.designs import check_designs
+from regencast.forecasting.unmet import never_together
 from regencast.training import Forecaster
 
 #: Designs that are held in memory at a time.
@@ -169,12 +170,12 @@ def search_designs(
     -------
     pandas.DataFrame
         criterion, place, the space's columns, score, score_low, score_high, baseline_score,
-        support, information.
+        support, information, never_together.
     """
-    rng = np.random.default_rng(0)
+    rng, encoder = np.random.default_rng(0), forecaster.blend.encoder
     kept = pd.DataFrame()
     for frame in space.chunks():
-        typed, _ = check_designs(frame, forecaster.blend.encoder, "space")
+        typed, _ = check_designs(frame, encoder, "space")
         forecast, draw = forecaster.blend.predict(typed), rng.random(len(frame))
         kept = pd.concat([kept, frame.assign(_forecast=forecast, _draw=draw)], ignore_index=True)
         best = kept["_forecast"].rank(ascending=False, method="first") <= KEPT
@@ -184,7 +185,7 @@ def search_designs(
     if kept.empty:
         raise fail("space", "the rules leave no design", "Loosen a rule")
     designs = kept[list(space.choices)]
-    typed, _ = check_designs(designs, forecaster.blend.encoder, "space")
+    typed, _ = check_designs(designs, encoder, "space")
     found = forecaster.forecast(typed)
     table = designs.assign(
         score=regeneration_score(found["predicted"]),
@@ -198,6 +199,8 @@ def search_designs(
     lists = [_diverse(table, key, list(space.choices), top).assign(criterion=name)
              for name, key in keys.items()]  # fmt: skip
     result = pd.concat(lists, ignore_index=True)
+    X = encoder.transform(check_designs(result, encoder, "space")[0])
+    result["never_together"] = [text or None for text in never_together(forecaster, X)]
     result.insert(0, "place", result.groupby("criterion").cumcount() + 1)
     result.insert(0, "criterion", result.pop("criterion"))
     return result

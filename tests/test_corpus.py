@@ -134,6 +134,25 @@ def test_a_publication_under_two_study_identifiers_is_a_fault(package, columns, 
     assert all(str(names[0]) in fault.problem for fault in faults)
 
 
+def test_a_comparison_must_say_what_was_modified(package):
+    path = package / "datapackage.json"
+    descriptor = json.loads(path.read_text())
+    fields = descriptor["resources"][0]["schema"]["fields"]
+    for name, kind in (("stimulus", "labels"), ("against", "category")):
+        fields.append({"name": name, "type": "string", "role": "factor", "kind": kind})
+    fields[-1]["compares"] = {"plain": ["stimulus"], "elsewhere": ["source"]}
+    path.write_text(json.dumps(descriptor))
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    table["stimulus"], table["against"] = "none", "vehicle"
+    table.loc[[0, 1, 2], "against"] = "plain"
+    table.loc[3, "against"] = "elsewhere"
+    table.loc[[1, 2], "stimulus"] = ["hypoxia", ""]
+    table.to_csv(package / "contrasts.csv", index=False)
+    _, faults = inspect_corpus(package)
+    assert [(fault.row, fault.column, fault.value) for fault in faults] == [(2, "against", "plain")]
+    assert "nothing parts the groups" in faults[0].problem
+
+
 def test_every_level_of_the_shipped_corpus_has_a_definition():
     corpus = read_corpus(ROOT / "data/corpus")
     for field in corpus.schema.design:

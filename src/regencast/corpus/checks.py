@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from regencast.corpus.schema import Field, Schema
+from regencast.corpus.schema import PLAIN, Field, Schema
 from regencast.errors import Fault
 
 DOSE_UNITS = (
@@ -184,6 +184,43 @@ def row_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
     if column("direction"):
         add(_contradicts(get), "direction", "the direction contradicts the group means",
             "Correct direction, outcome_better or the means")  # fmt: skip
+    return faults
+
+
+def comparison_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
+    """Check that a group compared with its unmodified like is said to be modified.
+
+    A row that sets an unmodified group against another tells of what else the animals got, a drug
+    beside the treatment, and would be learned as a modification that does nothing or much.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Typed, indexed by spreadsheet row.
+    schema : Schema
+        Whose ``compares`` names, by comparator, the columns that such a row varies.
+    file : str
+
+    Returns
+    -------
+    list of Fault
+        One for each row whose varied labels all say that nothing was done; what is empty may be.
+    """
+    field = next((field for field in schema.fields if field.compares), None)
+    if field is None or field.compares is None:
+        return []
+    labels = {f.name for f in schema.fields if f.kind == "labels"}
+    faults = []
+    for comparator, varied in field.compares.items():
+        if not varied or not labels.issuperset(varied):
+            continue
+        same = frame[field.name].eq(comparator) & frame[varied].eq(PLAIN).all(axis=1)
+        faults += [
+            Fault(file, f"nothing parts the groups: {' and '.join(varied)} say {PLAIN}",
+                  "Name what was modified, or the comparator that it was; leave out a contrast of "
+                  "what was given beside", int(row), field.name, comparator)
+            for row in frame.index[same.fillna(False)]
+        ]  # fmt: skip
     return faults
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from regencast.corpus.checks import cell_faults, row_faults, study_faults
+from regencast.corpus.checks import cell_faults, comparison_faults, row_faults, study_faults
 from regencast.corpus.pooled import read_pooled
 from regencast.corpus.schema import Schema, read_schema
 from regencast.corpus.synonyms import read_synonyms
@@ -109,6 +109,7 @@ def inspect_corpus(package: Path | str) -> tuple[Corpus | None, list[Fault]]:
     spoiled = {(fault.row, fault.column) for fault in faults}
     frame = _typed(text, schema, spoiled)
     faults += row_faults(frame, schema, file)
+    faults += comparison_faults(frame, schema, file)
     faults += study_faults(frame, schema, file)
     pooled, more = read_pooled(beside["pooled"]) if "pooled" in beside else (None, [])
     faults += more

@@ -44,6 +44,8 @@ DOSE_GROUP = "dose"
 #: (Sterne, Gavaghan and Egger 2000, J Clin Epidemiol 53:1119-1129): they are a moderator.
 SIZE_ROLES = ("n_treated", "n_control")
 SIZE_GROUP = "group size"
+#: What a labels column says of a group that was left as it is.
+PLAIN = "none"
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,11 @@ from scipy.stats import binomtest
 from statsmodels.stats.meta_analysis import combine_effects
 
 from regencast.corpus import Corpus, Field
-from regencast.corpus.schema import SIZE_ROLES
+from regencast.corpus.schema import PLAIN, SIZE_ROLES
 from regencast.designs import split_labels
 from regencast.effects import Effects
 from regencast.words import readable_level
 
-#: What a labels column says of a group that was left as it is.
-PLAIN = "none"
 MIN_STUDIES = 2
 
 

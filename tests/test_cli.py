@@ -24,6 +24,8 @@ def edit(package, column, value, row=0):
     ("column", "value", "said"),
     [
         ("m1", "many", "it is not a number"),
+        ("n1", "1_0", "it is not a number"),
+        ("n1", "\uff17", "it is not a number"),
         ("s1", "-1", "the number is too small"),
         ("n1", "1", "at least 2 animals"),
         ("contrast", "s1-0", "the identifier stands twice"),
@@ -51,6 +53,45 @@ def test_a_package_without_a_study_role_is_refused(package):
     path.write_text(path.read_text().replace('"role": "study"', '"role": "note"'))
     result = run("corpus", "check", package)
     assert result.returncode == 1 and "no field has the role study" in result.stderr
+
+
+def test_a_table_that_is_absent_hides_no_other_fault(package):
+    path = package / "datapackage.json"
+    described = json.loads(path.read_text())
+    described["resources"].append({"name": "pooled", "path": "pooled.csv"})
+    path.write_text(json.dumps(described))
+    edit(package, "m1", "many")
+    result = run("corpus", "check", package, "--json")
+    told = {fault["problem"] for fault in json.loads(result.stdout)}
+    assert told == {"it is not a number", "there is no such file"}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"resources": ["x"]},
+        {"resources": [{"path": "contrasts.csv", "schema": {"fields": None}}]},
+        {"resources": [{"path": "a" * 5000, "schema": {"fields": []}}]},
+        {"resources": [{"path": "contrasts.csv", "schema": {"fields": [], "missingValues": 5}}]},
+    ],
+)
+def test_a_broken_description_is_told_in_words(package, broken):
+    (package / "datapackage.json").write_text(json.dumps(broken))
+    result = run("corpus", "check", package)
+    assert result.returncode == 1 and "Frictionless data package" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_export_overwrites_nothing(package):
+    result = run("corpus", "export", package, "-o", package, "--force")
+    assert result.returncode == 1 and "it is a folder" in result.stderr
+    path = package / "datapackage.json"
+    path.write_text(path.read_text().replace('"colour"', '"score"'))
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    table.rename(columns={"colour": "score"}).to_csv(package / "contrasts.csv", index=False)
+    result = run("corpus", "export", package, "-o", package / "out.csv")
+    assert result.returncode == 1 and "column score" in result.stderr
+    assert not (package / "out.csv").exists()
 
 
 def test_wrong_usage_exits_with_2():

@@ -17,6 +17,7 @@ from regencast.effects import (
     read_effects,
     regeneration_score,
 )
+from regencast.errors import FaultyInput
 from regencast.models import RandomEffectsMean
 
 REFERENCE = json.loads((Path(__file__).parent / "reference/metafor_smd.json").read_text())
@@ -63,6 +64,55 @@ def test_directions_become_intervals(package):
     better = rows & (corpus.frame["direction"] == "better").to_numpy()
     assert (effects.lower[better] == 0).all() and np.isinf(effects.upper[better]).all()
     assert (critical_g([5, 20], [5, 20])[0]) > critical_g(20, 20)
+
+
+@pytest.mark.parametrize(
+    ("p", "stated", "low", "high"),
+    [
+        ("0.001", "not_stated", "bound", np.inf),
+        ("0.6", "not_stated", "-bound", "bound"),
+        ("0.05", "not_stated", 0, np.inf),
+        ("", "significant", "bound", np.inf),
+        ("", "not_stated", 0, np.inf),
+    ],
+)
+def test_a_p_value_speaks_where_significance_is_not_stated(package, p, stated, low, high):
+    add_tests(package, p_value=p, significance=stated, direction="better")
+    found = read_effects(read_corpus(package))
+    named = {"bound": float(critical_g(8, 8)), "-bound": -float(critical_g(8, 8))}
+    assert found.lower[0] == pytest.approx(named.get(low, low))
+    assert found.upper[0] == pytest.approx(named.get(high, high))
+
+
+@pytest.mark.parametrize(("p", "stated"), [("0.6", "significant"), ("0.01", "not_significant")])
+def test_a_p_value_that_contradicts_its_significance_is_a_fault(package, p, stated):
+    add_tests(package, p_value=p, significance=stated, direction="better")
+    with pytest.raises(FaultyInput, match="contradicts the significance"):
+        read_corpus(package)
+
+
+@pytest.mark.parametrize("numbers", [{"smd": "-1.5"}, {"ratio": "1.6", "better": "lower"}])
+def test_a_direction_that_contradicts_an_smd_or_ratio_is_a_fault(package, numbers):
+    add_tests(package, direction="better", **numbers)
+    with pytest.raises(FaultyInput, match="contradicts the numbers"):
+        read_corpus(package)
+
+
+def add_tests(package, **cells):
+    """Give the first row, of eight animals a group and without means, what a paper says of it."""
+    path = package / "datapackage.json"
+    described = json.loads(path.read_text())
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    for name in ("p_value", "significance", "smd", "ratio"):
+        field = {"name": name, "type": "string", "role": name}
+        described["resources"][0]["schema"]["fields"].append(field)
+        table[name] = ""
+    path.write_text(json.dumps(described))
+    table.loc[0, ["m1", "m2", "s1", "s2"]] = ""
+    table.loc[0, ["n1", "n2"]] = "8"
+    for name, cell in cells.items():
+        table.loc[0, name] = cell
+    table.to_csv(package / "contrasts.csv", index=False)
 
 
 METAFOR = """

@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.stats import truncnorm
 from sklearn.utils.estimator_checks import check_estimator
 
 from conftest import SMALL
@@ -21,6 +23,7 @@ from regencast.models import (
     RandomEffectsMean,
     StudyProcess,
 )
+from regencast.models.likelihood import share_removed
 from regencast.training import (
     Experiment,
     cross_validate,
@@ -206,12 +209,22 @@ def test_the_prior_counts_a_meta_analysis_once_and_turns_the_sign():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("seed = -1", "at least 0"),
-        ("inner_folds = 1", "at least 2"),
+        ("seed = -1", "whole number from 0"),
+        ("seed = true", "whole number from 0"),
+        ("seed = 4294967296", "whole number from 0"),
+        ("inner_folds = 1", "whole number from 2"),
         ("colour = 1", "the key is unknown"),
         ('prior = "mine"', "the prior is unknown"),
         ('candidates = [{family = "oracle"}]', "the family is unknown"),
         ('candidates = [{family = "ridge", depth = 2}]', "a setting of ridge is unknown"),
+        ('candidates = [{family = "forest", random_state = 2}]', "a setting of forest is unknown"),
+        ('candidates = [{family = "ridge", reach = -1}]', "a number above 0"),
+        ('candidates = [{family = "ridge", reach = nan}]', "a number above 0"),
+        ('candidates = [{family = "forest", n_estimators = 2.5}]', "a whole number from 1"),
+        ('candidates = [{family = "ridge", use_intervals = "no"}]', "true or false"),
+        ('candidates = [{family = "process", use_intervals = true}]', "it must be false"),
+        ('candidates = ["ridge"]', "a list of tables"),
+        ("candidates = []", "a list of tables"),
         ("seed = ", "it is not TOML"),
     ],
 )
@@ -232,6 +245,62 @@ def test_faults_of_folds_are_told_together(simulated, tmp_path):
         read_folds(tmp_path / "folds.csv", corpus)
     text = str(caught.value)
     assert "stands twice" in text and "has no fold" in text and "stands in two folds" in text
+    table["fold"] = np.where(corpus.studies == shared, "", "1")
+    table.to_csv(tmp_path / "folds.csv", index=False)
+    with pytest.raises(FaultyInput, match="has no fold"):
+        read_folds(tmp_path / "folds.csv", corpus)
+
+
+def test_what_cannot_teach_a_model_is_refused_in_words(package):
+    corpus = read_corpus(package)
+    effects = read_effects(corpus)
+    few = np.flatnonzero(np.isin(corpus.studies, np.unique(corpus.studies)[:3]))
+    with pytest.raises(FaultyInput, match="only 3 studies to learn from"):
+        fit_forecaster(corpus.take(few), effects.take(few), SMALL)
+    with pytest.raises(FaultyInput, match=r"no such category .*sorce"):
+        fit_forecaster(corpus, effects, replace(SMALL, baseline_by="sorce"))
+
+
+def test_designs_that_do_not_vary_give_the_baseline(package):
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    table[["source", "colour", "dose", "n1", "n2"]] = ["A", "red", "1", "8", "8"]
+    table.to_csv(package / "contrasts.csv", index=False)
+    corpus = read_corpus(package)
+    model, _ = fit_forecaster(corpus, read_effects(corpus), SMALL)
+    found = model.forecast(corpus.frame.iloc[:2])
+    assert found["predicted"].to_numpy() == pytest.approx(found["baseline"].to_numpy(), abs=0.02)
+
+
+@given(st.floats(-4, 4), st.floats(0.2, 3), st.floats(-3, 3), st.floats(0.1, 5), st.booleans())
+def test_the_share_that_an_interval_removes_is_that_of_the_truncated_normal(
+    mean, sd, low, width, open_end
+):
+    high = np.inf if open_end else low + width
+    # Farther out the log probability has its floor, and a wild row no weight.
+    assume(max(low - mean, mean - high) < 8 * sd)
+    expected = 1 - truncnorm.var((low - mean) / sd, (high - mean) / sd)
+    share = share_removed(*(np.array([x], dtype=float) for x in (mean, sd, low, high)))
+    assert share[0] == pytest.approx(expected, abs=2e-4)
+
+
+def test_a_group_whose_effects_coincide_keeps_its_prior():
+    # A group's prior is worth ten measured rows: (2/t m + 10/t M) / (12/t).
+    rng = np.random.default_rng(0)
+    effects, members = rng.normal(1, 0.9, 60), np.zeros((60, 2))
+    effects[:2], members[:2, 0], members[2:, 1] = 3.0, 1, 1
+    targets = np.column_stack([effects, effects, np.full(60, 0.3)])
+    found = RandomEffectsMean(group_columns=(0, 1)).fit(members, targets)
+    assert found.group_means_[0] == pytest.approx((2 * 3 + 10 * found.mean_) / 12, abs=1e-3)
+
+
+def test_rows_without_evidence_do_not_dilute_the_log_score():
+    table = held_out(30, 0.5)
+    silent = table.iloc[:10].assign(
+        observed=np.nan, observed_lower=-np.inf, observed_upper=np.inf, study_id="silent"
+    )
+    assert skill(pd.concat([table, silent], ignore_index=True))["log_score_gain"] == pytest.approx(
+        skill(table)["log_score_gain"]
+    )
 
 
 def held_out(n_studies, predicted):

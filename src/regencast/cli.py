@@ -110,15 +110,19 @@ def export(package: Path, output: Path, force: bool) -> None:
     may_write(output, force)
     read = read_corpus(package)
     effects = read_effects(read)
-    table = read.frame.assign(
-        yi=effects.point,
-        vi=effects.variance,
-        lower=effects.lower,
-        upper=effects.upper,
-        score=regeneration_score(effects.point),
-        evidence_kind=effects.kind,
-    )
-    write_table(table, output)
+    columns = {
+        "yi": effects.point,
+        "vi": effects.variance,
+        "lower": effects.lower,
+        "upper": effects.upper,
+        "score": regeneration_score(effects.point),
+        "evidence_kind": effects.kind,
+    }
+    taken = [name for name in columns if name in read.frame]
+    if taken:
+        raise fail(package, "the table has a column that the export writes", "Rename it",
+                   column=", ".join(taken))  # fmt: skip
+    write_table(read.frame.assign(**columns), output)
 
 
 @corpus.command()

@@ -35,6 +35,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
 def may_write(path: Path, force: bool) -> None:
     """Refuse a file that exists, unless forced, and a folder that does not."""
+    if path.is_dir():
+        raise fail(path, "it is a folder", "Name a file")
     if path.exists() and not force:
         raise fail(path, "the file exists", "Name another, or give --force")
     if not path.parent.is_dir():

@@ -8,6 +8,7 @@ Must not know: effects, features, models.
 from regencast.corpus.counts import REST, label_counts, pair_counts
 from regencast.corpus.package import Corpus, inspect_corpus, read_corpus
 from regencast.corpus.pooled import read_pooled
+from regencast.corpus.pvalue import read_p
 from regencast.corpus.schema import Field, Schema
 from regencast.corpus.vocabulary import Meaning, Vocabulary, ancestors
 
@@ -23,5 +24,6 @@ __all__ = [
     "label_counts",
     "pair_counts",
     "read_corpus",
+    "read_p",
     "read_pooled",
 ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 
 import pandas as pd
 
+from regencast.corpus.pvalue import read_p
 from regencast.corpus.schema import PLAIN, Field, Schema
 from regencast.errors import Fault
 
@@ -27,6 +29,7 @@ LEVELS = {
     "completeness": ("complete", "near_complete", "partial", "none"),
     "dose_unit": DOSE_UNITS,
 }
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 #: Reference columns by which a publication is known.
 IDENTIFIERS = ("doi", "pmid", "title")
 #: Smallest allowed value by role, whether the bound itself is allowed, and what to do.
@@ -112,10 +115,8 @@ def _rules(field: Field) -> Iterator[tuple[str, str, Callable[[object], bool]]]:
 
 
 def _is_number(cell: object) -> bool:
-    try:
-        return math.isfinite(float(str(cell)))
-    except ValueError:
-        return False
+    # Python reads 1_000 and full-width digits as numbers, the reader of tables does not.
+    return bool(NUMBER.fullmatch(str(cell).strip())) and math.isfinite(float(str(cell)))
 
 
 def _at_least(low: float, closed: bool) -> Callable[[object], bool]:
@@ -178,12 +179,19 @@ def row_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
         null = get("direction").eq("no_difference") & get("significance").eq("significant")
         add(null, "significance", "no difference cannot be significant",
             "Correct direction or significance")  # fmt: skip
+    if column("p_value") and column("significance"):
+        told = get("significance").map({"significant": True, "not_significant": False})
+        tested = get("p_value").map(read_p)
+        add(told.notna() & tested.notna() & told.ne(tested), "p_value",
+            "the p-value contradicts the significance",
+            "Correct one; leave out a p-value that is not of this contrast")  # fmt: skip
     if column("dose_value") and column("dose_unit"):
         add(get("dose_value").notna() & get("dose_unit").isna(), "dose_value",
             "the dose has no unit", f"Use one of {', '.join(DOSE_UNITS)}")  # fmt: skip
     if column("direction"):
-        add(_contradicts(get), "direction", "the direction contradicts the group means",
-            "Correct direction, outcome_better or the means")  # fmt: skip
+        add(_contradicts(get, bool(column("outcome_better"))), "direction",
+            "the direction contradicts the numbers",
+            "Correct direction, outcome_better or the numbers (SMD above 0 is better)")  # fmt: skip
     return faults
 
 
@@ -258,10 +266,16 @@ def study_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
     return faults
 
 
-def _contradicts(get: Callable[[str], pd.Series]) -> pd.Series:
-    """Return the rows whose stated direction has the other sign than their means."""
-    treated, control = (pd.to_numeric(get(f"mean_{arm}")) for arm in ("treated", "control"))
+def _contradicts(get: Callable[[str], pd.Series], oriented: bool) -> pd.Series:
+    """Return the rows whose stated direction has the other sign than their means, ratio or SMD."""
+    treated, control, ratio, smd = (
+        pd.to_numeric(get(role)) for role in ("mean_treated", "mean_control", "ratio", "smd")
+    )
+    # Where no column says so, higher is better.
     sign = get("outcome_better").map({"higher": 1.0, "lower": -1.0}).astype(float)
-    gain = (treated - control) * sign
+    sign = sign if oriented else 1.0
     direction = get("direction")
-    return (direction.eq("better") & (gain < 0)) | (direction.eq("worse") & (gain > 0))
+    wrong = pd.Series(False, index=direction.index)
+    for gain in ((treated - control) * sign, (ratio - 1) * sign, smd):
+        wrong |= (direction.eq("better") & (gain < 0)) | (direction.eq("worse") & (gain > 0))
+    return wrong

@@ -111,14 +111,21 @@ def inspect_corpus(package: Path | str) -> tuple[Corpus | None, list[Fault]]:
     faults += row_faults(frame, schema, file)
     faults += comparison_faults(frame, schema, file)
     faults += study_faults(frame, schema, file)
-    pooled, more = read_pooled(beside["pooled"]) if "pooled" in beside else (None, [])
-    faults += more
-    synonyms, more = read_synonyms(beside["synonyms"], schema) if "synonyms" in beside else ({}, [])
-    faults += more
-    vocabulary, more = (
-        read_vocabulary(beside["vocabulary"], schema) if "vocabulary" in beside else ({}, [])
-    )
-    faults += more
+    pooled: pd.DataFrame | None = None
+    synonyms: dict[str, dict[str, str]] = {}
+    vocabulary: Vocabulary = {}
+    try:
+        if "pooled" in beside:
+            pooled, more = read_pooled(beside["pooled"])
+            faults += more
+        if "synonyms" in beside:
+            synonyms, more = read_synonyms(beside["synonyms"], schema)
+            faults += more
+        if "vocabulary" in beside:
+            vocabulary, more = read_vocabulary(beside["vocabulary"], schema)
+            faults += more
+    except FaultyInput as error:
+        faults += error.faults
     if faults:
         return None, sorted(faults, key=lambda f: (f.file, f.row or 0, f.column or ""))
     frame = frame.reset_index(drop=True)

@@ -44,6 +44,8 @@ DOSE_GROUP = "dose"
 #: (Sterne, Gavaghan and Egger 2000, J Clin Epidemiol 53:1119-1129): they are a moderator.
 SIZE_ROLES = ("n_treated", "n_control")
 SIZE_GROUP = "group size"
+#: File systems take no longer name.
+LONGEST_NAME = 255
 #: What a labels column says of a group that was left as it is.
 PLAIN = "none"
 
@@ -172,15 +174,24 @@ def read_schema(package: Path) -> tuple[Schema, Path, dict[str, Path]]:
             for r in data["resources"]
             if r.get("name") in BESIDE
         }
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+        missing = resource["schema"].get("missingValues", [""])
+        if not isinstance(entries, list) or not isinstance(missing, list):
+            raise TypeError("fields and missingValues are lists")
+        if any(len(file.name) > LONGEST_NAME for file in (table, *beside.values())):
+            raise ValueError("a path is too long")
+        inside = [
+            file.resolve().is_relative_to(path.parent.resolve())
+            for file in (table, *beside.values())
+        ]
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OSError) as error:
         raise fail(
             path,
             f"it is not a Frictionless data package with a table schema ({error})",
             "Compare it with data/corpus/datapackage.json",
         ) from None
     # A package may not reach out of its own folder.
-    for file in (table, *beside.values()):
-        if not file.resolve().is_relative_to(path.parent.resolve()):
+    for file, own in zip((table, *beside.values()), inside, strict=True):
+        if not own:
             raise fail(
                 path,
                 "the table lies outside the package",
@@ -189,7 +200,6 @@ def read_schema(package: Path) -> tuple[Schema, Path, dict[str, Path]]:
                 value=str(file),
             )
     fields, faults = _read_fields(str(path), entries)
-    missing = resource["schema"].get("missingValues", [""])
     schema = Schema(str(data.get("name", path.parent.name)), fields, tuple(map(str, missing)))
     faults += _role_faults(str(path), schema)
     if faults:
@@ -252,7 +262,8 @@ def _read_fields(file: str, entries: list) -> tuple[tuple[Field, ...], list[Faul
 def _is_comparison(compares: object, entries: list) -> bool:
     names = {entry.get("name") for entry in entries if isinstance(entry, dict)}
     return isinstance(compares, dict) and all(
-        isinstance(columns, list) and set(columns) <= names for columns in compares.values()
+        isinstance(columns, list) and all(column in names for column in map(str, columns))
+        for columns in compares.values()
     )
 
 
@@ -281,7 +292,7 @@ def _role_faults(file: str, schema: Schema) -> list[Fault]:
                     file, f"no field has the role {role}", f"Give it to the field that tells {what}"
                 )
             )
-    if not schema.design:
+    if not any(field.role in ("factor", "dose_value") for field in schema.design):
         faults.append(
             Fault(file, "no field has the role factor", "Name at least one design factor")
         )

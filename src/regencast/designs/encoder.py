@@ -112,7 +112,8 @@ class DesignEncoder:
             if field.kind in ("category", "labels")
         }
         matrix, features = self._encode(designs)
-        kept = [j for j in range(len(features)) if _varies(matrix[:, j])]
+        # Designs that do not vary keep one column: there is a model of them, the baseline.
+        kept = [j for j in range(len(features)) if _varies(matrix[:, j])] or [0]
         numeric = [features[j].level is None or features[j].kind == "dose" for j in kept]
         # A number that training designs always report is filled with its median where a new
         # design lacks it: no estimator has learned what its absence means.

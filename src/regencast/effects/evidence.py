@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from regencast.corpus import Corpus
+from regencast.corpus import Corpus, read_p
 from regencast.effects.hedges import (
     Z95,
     Floats,
@@ -237,34 +236,10 @@ def _from_direction(corpus: Corpus, n1: Floats, n2: Floats) -> tuple[Floats, Flo
 
 
 def _significance(corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
-    """Return which rows are significant and which are not, from the column or the p-value."""
+    """Return which rows are significant and which are not, from the column, else the p-value."""
     stated = corpus.role("significance").to_numpy(dtype=object)
-    p = [_read_p(value) for value in corpus.role("p_value")]
-    silent = np.array([pd.isna(value) for value in stated], dtype=bool)
+    p = [read_p(value) for value in corpus.role("p_value")]
+    silent = np.array([pd.isna(value) or value == "not_stated" for value in stated], dtype=bool)
     significant = (stated == "significant") | (silent & np.array([x is True for x in p]))
     null = (stated == "not_significant") | (silent & np.array([x is False for x in p]))
     return significant, null
-
-
-def _read_p(text: object) -> bool | None:
-    """Return whether a reported p-value is below 0.05; None where it does not tell.
-
-    Examples
-    --------
-    >>> [_read_p(p) for p in ("<0.01", "0.2", "ns", "", ">0.05", "<0.1")]
-    [True, False, False, None, False, None]
-    """
-    if text is None or pd.isna(text):
-        return None
-    word = str(text).strip().lower().replace("p", "").replace(" ", "")
-    if word in ("ns", "n.s."):
-        return False
-    match = re.fullmatch(r"([<>=]?)=?(0?\.\d+|1(?:\.0+)?|\d+(?:\.\d+)?e-\d+)", word)
-    if match is None:
-        return None
-    value = float(match[2])
-    if match[1] == "<":
-        return True if value <= 0.05 else None
-    if match[1] == ">":
-        return False if value >= 0.05 else None
-    return value < 0.05

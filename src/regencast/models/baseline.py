@@ -151,7 +151,9 @@ def fit_mean(targets: Targets, weight: Floats, prior: Prior | None) -> tuple[flo
     points = targets.lower[targets.points]
     centre = float(np.mean(points)) if len(points) else (prior or WEAK).mean
     spread = float(np.var(points)) if len(points) > 1 else (prior or WEAK).tau ** 2
-    scale = np.sqrt(max(spread, 1e-8))
+    # A spread that the prior pins needs no search; else it may lie at zero or well above it.
+    pinned = prior is not None and prior.log_tau_sd < PINNED
+    scale = prior.tau if prior and pinned else np.sqrt(max(spread, 1e-8))
 
     def loss(theta: Floats) -> tuple[float, Floats]:
         mean, log_tau = theta[0] * scale + centre, theta[1]
@@ -171,8 +173,6 @@ def fit_mean(targets: Targets, weight: Floats, prior: Prior | None) -> tuple[flo
             slope += [off / prior.mean_sd * scale, odd / prior.log_tau_sd]
         return float(cost), slope
 
-    # A spread that the prior pins needs no search; else it may lie at zero or well above it.
-    pinned = prior is not None and prior.log_tau_sd < PINNED
     starts = (np.log(prior.tau / scale),) if prior and pinned else (-0.5, -6.0)
     best = min(
         (

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
 from regencast.models.baseline import RandomEffectsMean
-from regencast.models.likelihood import Floats, Targets, conditional_mean
+from regencast.models.likelihood import Floats, Targets, conditional_mean, share_removed
 from regencast.models.residual import ResidualRegressor
 
 #: Stands for a number that is not reported: below every standardised value, so a split can find it.
@@ -75,7 +75,7 @@ class IntervalForest(ResidualRegressor):
         passes = 1 if targets.points.all() else self.n_passes
         for place in range(passes):
             expected = conditional_mean(forecast, sd, targets.lower, targets.upper)
-            informed = _information(forecast, sd, targets)
+            informed = share_removed(forecast, sd, targets.lower, targets.upper)
             last = place == passes - 1
             self.forest_ = self._grow(X, expected - start, weight * informed / sd**2, not last)
             if not last:
@@ -113,16 +113,3 @@ class IntervalForest(ResidualRegressor):
 def fill_missing(X: np.ndarray) -> np.ndarray:
     """Return the matrix that the trees see: missing numbers stand below every other value."""
     return np.where(np.isnan(X), MISSING, X)
-
-
-def _information(mean: Floats, sd: Floats, targets: Targets) -> Floats:
-    """Return the share of the spread of an observed effect that its interval removes (1: a point).
-
-    By the conditional second moment of the truncated normal, at low cost: the effect's distance
-    to the two ends of its interval, each end half of the information.
-    """
-    low, high = (np.abs(bound - mean) / sd for bound in (targets.lower, targets.upper))
-    # An open end removes what a half-line removes of a normal: 1 - (1 - 2/pi) = 2/pi.
-    half = np.where(np.isinf(low) | np.isinf(high), 2 / np.pi, 1.0)
-    near = np.minimum(low, high)
-    return np.where(targets.points, 1.0, half * np.exp(-0.5 * near**2))

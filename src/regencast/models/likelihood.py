@@ -150,6 +150,31 @@ def conditional_mean(mean: Floats, sd: Floats, lower: Floats, upper: Floats) -> 
     return np.where(lower == upper, lower, np.clip(expected, lower, upper))
 
 
+def share_removed(mean: Floats, sd: Floats, lower: Floats, upper: Floats) -> Floats:
+    """Return the share of an effect's variance that knowing its interval removes.
+
+    Parameters
+    ----------
+    mean, sd, lower, upper : ndarray
+        As in `log_likelihood`.
+
+    Returns
+    -------
+    ndarray
+        One less the variance of the truncated normal over ``sd^2``; 1 for points. It is minus the
+        second derivative of the log probability by the standardised mean. An interval ten standard
+        deviations away, where the probability has its floor, tells nothing.
+
+    Examples
+    --------
+    >>> x = np.zeros(1)
+    >>> share_removed(x, x + 1, x, x + np.inf).round(4).tolist()
+    [0.6366]
+    """
+    _, slope, by_log_sd = log_likelihood(mean, sd, lower, upper)
+    return np.where(lower == upper, 1.0, np.clip((sd * slope) ** 2 - by_log_sd, 0.0, 1.0))
+
+
 def _log_probability(a: Floats, b: Floats) -> Floats:
     """Return log(Phi(b) - Phi(a)) without cancellation in the tails."""
     flip = a > 0

@@ -125,7 +125,10 @@ def _studies(old: Corpus, new: Corpus) -> dict[str, list[str]]:
     texts = []
     for corpus in (old, new):
         rows = corpus.frame.astype(str).agg("|".join, axis=1)
-        texts.append(rows.groupby(corpus.studies.astype(str)).agg("\n".join))
+        # The order of the rows says nothing.
+        texts.append(
+            rows.groupby(corpus.studies.astype(str)).agg(lambda one: "\n".join(sorted(one)))
+        )
     before, after = texts
     both = before.index.intersection(after.index)
     return {

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from regencast.errors import fail
-from regencast.models import (
-    CensoredRidge,
-    IntervalBoosting,
-    IntervalForest,
-    RandomEffectsMean,
-    StudyProcess,
-)
-from regencast.models.residual import ResidualRegressor
+from regencast.training.candidate import Candidate, read_candidates
 
-FAMILIES: dict[str, type[ResidualRegressor]] = {
-    "ridge": CensoredRidge,
-    "boosting": IntervalBoosting,
-    "forest": IntervalForest,
-    "process": StudyProcess,
-}
+#: The largest seed that every library takes, less room for those that are counted up from it.
+MOST_SEED = 2**31 - 1
+MOST_ROUNDS = 100_000
 PRIORS = ("pooled", "none")
 #: A small grid that spans stiff to supple; the same for every corpus.
 DEFAULT_CANDIDATES: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -36,27 +25,6 @@ DEFAULT_CANDIDATES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("forest", {"min_samples_leaf": 2}),
     ("process", {}),
 )
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A family with its settings."""
-
-    family: str
-    settings: tuple[tuple[str, Any], ...]
-
-    @property
-    def name(self) -> str:
-        """The name under which it is tracked."""
-        return " ".join([self.family, *(f"{key}={value}" for key, value in self.settings)])
-
-    def build(self, seed: int, baseline: RandomEffectsMean | None = None) -> ResidualRegressor:
-        """Return the unfitted estimator, which starts from the baseline."""
-        family = FAMILIES[self.family]
-        settings = {**dict(self.settings), "baseline": baseline}
-        if "random_state" in inspect.signature(family).parameters:
-            settings["random_state"] = seed
-        return family(**settings)
 
 
 def _defaults() -> tuple[Candidate, ...]:
@@ -105,7 +73,7 @@ def read_experiment(path: Path | None) -> Experiment:
         return Experiment()
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except OSError:
         raise fail(path, "there is no such experiment", "Name a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise fail(path, f"it is not TOML ({error})", "See experiments/default.toml") from None
@@ -120,11 +88,12 @@ def read_experiment(path: Path | None) -> Experiment:
                 value=str(value),
             )
     for key in ("seed", "outer_folds", "inner_folds", "resamples"):
-        least = 0 if key == "seed" else 2
-        if key in data and (not isinstance(data[key], int) or data[key] < least):
+        least, most = (0, MOST_SEED) if key == "seed" else (2, MOST_ROUNDS)
+        whole = isinstance(data.get(key), int) and not isinstance(data[key], bool)
+        if key in data and not (whole and least <= data[key] <= most):
             raise fail(
                 path,
-                f"it must be a whole number of at least {least}",
+                f"it must be a whole number from {least} to {most}",
                 "Correct it",
                 column=key,
                 value=str(data[key]),
@@ -144,23 +113,4 @@ def read_experiment(path: Path | None) -> Experiment:
     experiment = replace(Experiment(path.stem), **data)
     if candidates is None:
         return experiment
-    return replace(experiment, candidates=tuple(_candidate(path, one) for one in candidates))
-
-
-def _candidate(path: Path, entry: dict[str, Any]) -> Candidate:
-    settings = {key: value for key, value in entry.items() if key != "family"}
-    family = str(entry.get("family"))
-    candidate = Candidate(family, tuple(settings.items()))
-    if family not in FAMILIES:
-        raise fail(
-            path,
-            "the family is unknown",
-            f"Use one of {', '.join(FAMILIES)}",
-            column="family",
-            value=family,
-        )
-    try:
-        candidate.build(0)
-    except TypeError as error:
-        raise fail(path, f"a setting of {family} is unknown ({error})", "Take it out") from None
-    return candidate
+    return replace(experiment, candidates=read_candidates(path, candidates))

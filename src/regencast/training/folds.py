@@ -73,7 +73,7 @@ def read_folds(path: Path, corpus: Corpus) -> np.ndarray:
         Fault(str(path), "the contrast stands twice", "Keep one", int(row), "contrast_id", value)
         for row, value in table["contrast_id"][twice].items()
     ]
-    given = table[~twice].set_index("contrast_id")["fold"]
+    given = table[~twice].set_index("contrast_id")["fold"].replace("", None)
     fold = pd.Series(corpus.contrasts.astype(str)).map(given)
     faults += [
         Fault(str(path), "the contrast has no fold", "Add a row for it", None, "contrast_id", name)

@@ -18,6 +18,7 @@ from regencast.training.blend import (
     hold_out,
 )
 from regencast.training.calibration import Calibration, calibrate
+from regencast.training.enough import require_teachable
 from regencast.training.experiment import Experiment
 from regencast.training.support import Support, learn_support
 
@@ -132,6 +133,7 @@ def fit_forecaster(
     candidates : pandas.DataFrame
         What each candidate did on the inner folds, as `compare_candidates` gives it.
     """
+    require_teachable(corpus, effects, experiment)
     held = hold_out(corpus, effects, experiment)
     weights = choose_weights(held, effects, corpus.studies)
     blend = fit_blend(corpus, effects, experiment, weights)

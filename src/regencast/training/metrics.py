@@ -133,12 +133,13 @@ def judge(table: pd.DataFrame, seed: int = 0) -> Verdict:
 def _judge_direction(table: pd.DataFrame, scope: str, seed: int) -> Verdict:
     """Judge by the log score on intervals, where numbers are too few."""
     start = f"Skill in effect size cannot be judged ({scope})"
-    gain = _log_score_gain(table)
+    gain = _log_score_gain(table).dropna()
     ranking = _ranking(table)
     if not ranking:
         return Verdict(f"{start}, nor can skill in direction: trust the baseline.", None)
-    sums = _resampled_sums(gain.to_numpy()[:, None], table["study_id"], seed)[:, 0]
-    low, high = np.quantile(sums, [0.05, 0.95]) / len(table)
+    studies = table.loc[gain.index, "study_id"]
+    sums = _resampled_sums(gain.to_numpy()[:, None], studies, seed)[:, 0]
+    low, high = np.quantile(sums, [0.05, 0.95]) / len(gain)
     better = (
         f"told apart with an AUC of {ranking['auc']:.2f} (baseline {ranking['auc_baseline']:.2f})"
     )
@@ -167,14 +168,15 @@ def _tau2(rows: pd.DataFrame) -> float:
 
 
 def _log_score_gain(table: pd.DataFrame) -> pd.Series:
-    """Return each row's log score over the baseline's, on its point or interval."""
+    """Return each row's log score over the baseline's, on its point or interval; NaN without."""
     lower, upper = (table[f"observed_{end}"].to_numpy() for end in ("lower", "upper"))
     sd = np.sqrt(table["true_sd"] ** 2 + table["variance"]).to_numpy()
     model, baseline = (
         log_likelihood(table[centre].to_numpy(), sd, lower, upper)[0]
         for centre in ("predicted", "baseline")
     )
-    return pd.Series(model - baseline, index=table.index)
+    said = np.isfinite(lower) | np.isfinite(upper)
+    return pd.Series(np.where(said, model - baseline, np.nan), index=table.index)
 
 
 def _ranking(table: pd.DataFrame) -> dict[str, float]:

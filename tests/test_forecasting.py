@@ -95,6 +95,22 @@ def test_levels_that_no_study_joined_are_named(forecaster, parted, tmp_path):
     assert scored(replace(parted, support=thin), tmp_path, text)["never_together"].isna().all()
 
 
+def test_a_number_beyond_the_studies_is_marked_and_carries_the_forecast_no_further(
+    forecaster, tmp_path
+):
+    doses = (100, 140, 1e4, 1e9, 1e-3)
+    rows = "".join(f"A,red,{dose},ug,8,8\n" for dose in doses)
+    found = scored(forecaster, tmp_path, f"source,colour,dose,unit,n1,n2\n{rows}")
+    far = [False, False, True, True, True]
+    assert (found["support"] == "extrapolating").tolist() == far
+    effect = found["effect"].astype(float)
+    assert effect.iloc[2] == pytest.approx(effect.iloc[3]), "it stays where the studies end"
+    assert abs(effect.iloc[3] - effect.iloc[0]) < 0.5
+    width = (found["effect_high"] - found["effect_low"]).astype(float)
+    assert (width.iloc[2:5] > width.iloc[0]).all()
+    assert "dose" not in str(found["pushes_down"].iloc[3])
+
+
 def test_a_new_level_is_refused_or_marked_as_extrapolating(forecaster, tmp_path):
     text = "source,colour,dose,unit,n1,n2\nQ,red,100,ug,8,8\n"
     assert "nearest are" in scored(forecaster, tmp_path, text)["fault"].iloc[0]

@@ -35,6 +35,10 @@ class CensoredRidge(ResidualRegressor):
         Between-study variance that remains.
     """
 
+    #: Models of earlier editions have no bounds.
+    _low: Floats | float = -np.inf
+    _high: Floats | float = np.inf
+
     def __init__(
         self,
         reach: float = 0.1,
@@ -110,6 +114,8 @@ class CensoredRidge(ResidualRegressor):
         self._centre = (share * np.where(missing, 0.0, X)).sum(axis=0)
         self._centre /= np.maximum(share.sum(axis=0), 1e-12)
         filled = np.where(missing, self._centre, X)
+        counted = filled[weight > 0]
+        self._low, self._high = counted.min(axis=0), counted.max(axis=0)
         self._scale = _spread(filled, weight)
         self._marked = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0))
         marks = missing[:, self._marked].astype(float)
@@ -119,7 +125,9 @@ class CensoredRidge(ResidualRegressor):
     def _columns(self, X: np.ndarray) -> np.ndarray:
         """Return standardised features, then marks of missing numbers, shape (n, n_columns)."""
         missing = np.isnan(X)
-        values = (np.where(missing, self._centre, X) - self._centre) / self._scale
+        # A line does not end where its studies do: beyond them it stays where they left it.
+        inside = np.clip(np.where(missing, self._centre, X), self._low, self._high)
+        values = (inside - self._centre) / self._scale
         marks = (missing[:, self._marked] - self._mark_centre) / self._mark_scale
         return np.hstack([values, marks])
 

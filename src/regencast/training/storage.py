@@ -38,6 +38,8 @@ STATES = {
         "tau2_",
         "_centre",
         "_scale",
+        "_low",
+        "_high",
         "_marked",
         "_mark_centre",
         "_mark_scale",

@@ -1,8 +1,15 @@
-"""What directions are worth: hide the numbers of most studies, keep direction and significance."""
+"""What weak evidence is worth: hide the numbers of most studies, or what their spread is.
+
+Either only direction and significance stay, or the means and their spreads do, without a word
+whether these are SDs or standard errors.
+"""
 
 from __future__ import annotations
 
+import json
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -35,6 +42,20 @@ def without_numbers(corpus: Corpus, effects: Effects, hidden: np.ndarray) -> Eff
     )
 
 
+def without_kinds(package: Path, hidden: np.ndarray) -> Effects:
+    """Return the effects of the package as read where hidden rows do not say what their +- is."""
+    descriptor = json.loads((package / "datapackage.json").read_text())
+    resource = descriptor["resources"][0]
+    field = {"name": "dispersion", "type": "string", "role": "dispersion"}
+    resource["schema"]["fields"].append(field)
+    table = pd.read_csv(package / resource["path"], dtype=str, keep_default_na=False)
+    table["dispersion"] = np.where(hidden, "", "sd")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "datapackage.json").write_text(json.dumps(descriptor))
+        table.to_csv(Path(folder, resource["path"]), index=False)
+        return read_effects(read_corpus(folder))
+
+
 def forecasts(corpus: Corpus, effects: Effects, folds: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return held-out forecasts of every row by models of some rows of the other folds."""
     held = np.empty(len(corpus))
@@ -62,12 +83,14 @@ def one_repeat(corpus: Corpus, effects: Effects, seed: int) -> list[dict]:
         gone = rng.choice(studies, round(share * len(studies)), replace=False)
         hidden = np.isin(corpus.studies, gone)
         blinded = without_numbers(corpus, effects, hidden)
+        unclear = without_kinds(need("ssri_anxiety"), hidden)
         rows.append(
             {
                 "seed": seed,
                 "hidden": share,
                 "numbers alone": r2(forecasts(corpus, effects, folds, ~hidden)),
                 "numbers and directions": r2(forecasts(corpus, blinded, folds, every)),
+                "numbers and unclear spreads": r2(forecasts(corpus, unclear, folds, every)),
                 "all numbers": skill(table)["r2cv"],
             }
         )
@@ -84,7 +107,8 @@ def main() -> None:
     )
     runs = pd.DataFrame([row for part in parts for row in part])
     mean = runs.groupby("hidden").mean().drop(columns="seed")
-    mean["share of full skill"] = mean["numbers and directions"] / mean["all numbers"]
+    for name in ("directions", "unclear spreads"):
+        mean[f"share with {name}"] = mean[f"numbers and {name}"] / mean["all numbers"]
     show(
         f"R2cv on ssri_anxiety, mean of {REPEATS} repeats of {FOLDS} folds",
         ("studies without numbers", *mean.columns),

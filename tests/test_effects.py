@@ -84,6 +84,55 @@ def test_a_p_value_speaks_where_significance_is_not_stated(package, p, stated, l
     assert found.upper[0] == pytest.approx(named.get(high, high))
 
 
+def test_a_spread_of_no_kind_bounds_g(package):
+    """Read as an SD it gives the greatest g, read as a standard error the least."""
+    full = read_effects(read_corpus(package))
+    kinds = ["sd", "sem"] * 100
+    spread_as(package, kinds)
+    named = read_effects(read_corpus(package))
+    spread_as(package, [""] * 200)
+    found = read_effects(read_corpus(package))
+    rows = full.kind == "measured"
+    assert rows.sum() > 20 and (found.kind[rows] == "bounded").all()
+    assert np.isnan(found.point[rows]).all()
+    inside = (found.lower <= named.point + 1e-9) & (named.point - 1e-9 <= found.upper)
+    assert inside[rows].all()
+    ends = np.isclose(named.point, found.lower) | np.isclose(named.point, found.upper)
+    assert ends[rows].all() and (found.lower < found.upper)[rows].all()
+
+
+def test_an_unreported_group_size_leaves_the_usual_ones(package):
+    """Of an SD only the small-sample correction depends on them."""
+    add_tests(package, m1="12", m2="10", s1="1", s2="1", n1="", n2="", direction="better")
+    corpus = read_corpus(package)
+    found = read_effects(corpus)
+    few, many = np.percentile(corpus.role("n_treated").dropna().astype(float), [10, 90])
+    assert found.kind[0] == "bounded"
+    assert found.lower[0] == pytest.approx(hedges_g(12, 10, 1, 1, few, few))
+    assert found.upper[0] == pytest.approx(hedges_g(12, 10, 1, 1, many, many))
+
+
+def test_the_test_narrows_what_the_spread_leaves_open(package):
+    add_tests(package, m1="12", m2="10", s1="1", s2="1", direction="better", p_value="0.01")
+    spread_as(package, [""] * 200)
+    found = read_effects(read_corpus(package))
+    assert found.lower[0] == pytest.approx(critical_g(8, 8))
+    assert found.upper[0] == pytest.approx(hedges_g(12, 10, 1, 1, 8, 8))
+
+
+def spread_as(package, kinds):
+    """Say of each row what its spread is."""
+    path = package / "datapackage.json"
+    described = json.loads(path.read_text())
+    fields = described["resources"][0]["schema"]["fields"]
+    if all(field["name"] != "dispersion" for field in fields):
+        fields.append({"name": "dispersion", "type": "string", "role": "dispersion"})
+        path.write_text(json.dumps(described))
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    table["dispersion"] = kinds[: len(table)]
+    table.to_csv(package / "contrasts.csv", index=False)
+
+
 @pytest.mark.parametrize(("p", "stated"), [("0.6", "significant"), ("0.01", "not_significant")])
 def test_a_p_value_that_contradicts_its_significance_is_a_fault(package, p, stated):
     add_tests(package, p_value=p, significance=stated, direction="better")

@@ -19,9 +19,17 @@ from regencast.effects.hedges import (
 )
 
 #: Kinds of evidence, from the richest to none.
-KINDS = ("measured", "meta_analytic", "ratio", "direction", "none")
-#: Group size where neither the row nor its corpus reports one: the usual 6 to 8 of the field.
+KINDS = ("measured", "meta_analytic", "bounded", "ratio", "direction", "none")
+#: Kinds that give a number and not an interval.
+POINT_KINDS = ("measured", "meta_analytic", "ratio")
+#: Group size where neither the row nor its corpus reports one, and the range in which it may lie:
+#: the usual 6 to 8 of the field, and nearly all of it.
 DEFAULT_N = 6.0
+DEFAULT_RANGE = (3.0, 12.0)
+#: Percentiles of the corpus's group sizes between which an unreported one is taken to lie.
+SIZE_PERCENTILES = (10, 90)
+#: What a spread can be whose kind is not stated; a bare "mean +- x" is hardly ever an interval.
+UNSTATED_SPREADS = ("sd", "sem")
 #: Fewest measured rows from which an outcome's typical coefficient of variation is taken, and
 #: fewest from which the corpus's is: a handful of rows is one laboratory's habit.
 MIN_ROWS_FOR_CV = 3
@@ -43,7 +51,7 @@ class Effects:
     variance : ndarray
         Sampling variance of the observed g (at the bound nearest zero where only a bound is known).
     kind : ndarray of str
-        One of ``measured``, ``meta_analytic``, ``ratio``, ``direction``, ``none``.
+        One of `KINDS`.
     """
 
     point: Floats
@@ -94,33 +102,40 @@ def read_effects(corpus: Corpus) -> Effects:
 
     Notes
     -----
-    The richest evidence of a row wins: group means with spread, then an SMD of a meta-analysis,
-    then a ratio, then the direction alone.
+    The richest evidence of a row wins: group means with spread and sizes, then an SMD of a
+    meta-analysis, then group means whose spread has no stated kind or whose groups have no stated
+    size (bounds), then a ratio, then the direction alone.
     """
     n1, n2 = _group_sizes(corpus)
-    sources = (
-        ("measured", *_from_means(corpus)),
-        ("meta_analytic", *_from_smd(corpus, n1, n2)),
-        ("ratio", *_from_ratio(corpus, n1, n2)),
-    )
-    point = np.full(len(corpus), np.nan)
-    variance = np.full(len(corpus), np.nan)
-    kind = np.full(len(corpus), "none", dtype=object)
-    for name, g, v in sources:
-        rows = (kind == "none") & np.isfinite(g) & np.isfinite(v)
-        point[rows], variance[rows], kind[rows] = g[rows], v[rows], name
     low, high = _from_direction(corpus, n1, n2)
-    rows = (kind == "none") & (np.isfinite(low) | np.isfinite(high))
-    kind[rows] = "direction"
-    nearest = np.where(np.isfinite(low), low, high)
-    nearest = np.where(np.isfinite(low) & np.isfinite(high), 0.0, nearest)
-    variance[rows] = hedges_variance(nearest, n1, n2)[rows]
-    known = np.isfinite(point)
-    lower = np.where(known, point, np.where(rows, low, -np.inf))
-    upper = np.where(known, point, np.where(rows, high, np.inf))
-    blank = kind == "none"
-    variance[blank] = hedges_variance(0.0, n1, n2)[blank]
+    least, most = _from_unclear_spread(corpus, low, high)
+    sources = (
+        ("measured", *_point(*_from_means(corpus))),
+        ("meta_analytic", *_point(*_from_smd(corpus, n1, n2))),
+        ("bounded", least, most, _variance_of_bounds(least, most, n1, n2)),
+        ("ratio", *_point(*_from_ratio(corpus, n1, n2))),
+        ("direction", low, high, _variance_of_bounds(low, high, n1, n2)),
+    )
+    kind = np.full(len(corpus), "none", dtype=object)
+    lower, upper = np.full(len(corpus), -np.inf), np.full(len(corpus), np.inf)
+    variance = hedges_variance(0.0, n1, n2)
+    for name, bottom, top, v in sources:
+        says = (np.isfinite(bottom) | np.isfinite(top)) & np.isfinite(v)
+        rows = says & (kind == "none")
+        kind[rows] = name
+        lower[rows], upper[rows], variance[rows] = bottom[rows], top[rows], v[rows]
+    point = np.where(np.isin(kind, POINT_KINDS), lower, np.nan)
     return Effects(point, lower, upper, variance, kind)
+
+
+def _point(g: Floats, variance: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return a point as the interval that it is."""
+    return g, g, variance
+
+
+def _variance_of_bounds(lower: Floats, upper: Floats, n1: Floats, n2: Floats) -> Floats:
+    """Return the sampling variance at the value of the interval that is nearest zero."""
+    return hedges_variance(np.clip(0.0, lower, upper), n1, n2)
 
 
 def _number(corpus: Corpus, role: str) -> Floats:
@@ -148,24 +163,58 @@ def _group_sizes(corpus: Corpus) -> tuple[Floats, Floats]:
     return treated, control
 
 
-def _spreads(corpus: Corpus) -> tuple[Floats, Floats]:
-    """Return SDs; a spread whose kind is not stated gives none, unless no column states kinds."""
+def _kinds_of_spread(corpus: Corpus) -> np.ndarray:
+    """Return ``sd``, ``sem`` or ``ci95`` of each row, else blank; SDs where no column says."""
     if corpus.schema.column("dispersion") is None:
-        kinds = np.full(len(corpus), "sd", dtype=object)
-    else:
-        kinds = corpus.role("dispersion").to_numpy(dtype=object)
-    return tuple(  # type: ignore[return-value]
-        to_sd(_number(corpus, f"sd_{arm}"), _number(corpus, f"n_{arm}"), kinds)
-        for arm in ("treated", "control")
+        return np.full(len(corpus), "sd", dtype=object)
+    return corpus.role("dispersion").to_numpy(dtype=object)
+
+
+def _sds(corpus: Corpus, n1: Floats, n2: Floats, kinds: np.ndarray) -> tuple[Floats, Floats]:
+    """Return the SDs of both groups; a spread of no kind gives none."""
+    return (
+        to_sd(_number(corpus, "sd_treated"), n1, kinds),
+        to_sd(_number(corpus, "sd_control"), n2, kinds),
     )
+
+
+def _g_of_means(corpus: Corpus, n1: Floats, n2: Floats, kinds: np.ndarray) -> Floats:
+    means = _number(corpus, "mean_treated"), _number(corpus, "mean_control")
+    return _sign(corpus) * hedges_g(*means, *_sds(corpus, n1, n2, kinds), n1, n2)
 
 
 def _from_means(corpus: Corpus) -> tuple[Floats, Floats]:
     n1, n2 = _number(corpus, "n_treated"), _number(corpus, "n_control")
-    sd1, sd2 = _spreads(corpus)
-    means = _number(corpus, "mean_treated"), _number(corpus, "mean_control")
-    g = _sign(corpus) * hedges_g(*means, sd1, sd2, n1, n2)
+    g = _g_of_means(corpus, n1, n2, _kinds_of_spread(corpus))
     return g, hedges_variance(g, n1, n2)
+
+
+def _from_unclear_spread(corpus: Corpus, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """Return the least and the greatest g of group means whose spread can be read in several ways.
+
+    A spread without its kind is an SD or a standard error, and an unreported group size any that
+    is usual. The truth lies between the extremes, and within the bounds of the direction (``low``,
+    ``high``) where these leave room.
+    """
+    stated = _kinds_of_spread(corpus)
+    treated, control = _plausible_sizes(corpus, "treated"), _plausible_sizes(corpus, "control")
+    readings = []
+    for n1, n2 in zip(treated, control, strict=True):
+        for kind in UNSTATED_SPREADS:
+            kinds = np.where(pd.isna(stated), kind, stated)
+            readings.append(_g_of_means(corpus, n1, n2, kinds))
+    least, most = np.min(readings, axis=0), np.max(readings, axis=0)
+    inner = np.maximum(least, low), np.minimum(most, high)
+    room = inner[0] <= inner[1]
+    return np.where(room, inner[0], least), np.where(room, inner[1], most)
+
+
+def _plausible_sizes(corpus: Corpus, arm: str) -> tuple[Floats, Floats]:
+    """Return the least and the greatest size that a group may have: its own where reported."""
+    n = _number(corpus, f"n_{arm}")
+    ends = np.nanpercentile(n, SIZE_PERCENTILES) if np.isfinite(n).any() else DEFAULT_RANGE
+    least, most = (np.where(np.isfinite(n), n, max(float(end), 2.0)) for end in ends)
+    return least, most
 
 
 def _from_smd(corpus: Corpus, n1: Floats, n2: Floats) -> tuple[Floats, Floats]:
@@ -195,7 +244,8 @@ def _from_ratio(corpus: Corpus, n1: Floats, n2: Floats) -> tuple[Floats, Floats]
 
 def _typical_cv(corpus: Corpus) -> tuple[Floats, Floats]:
     """Return mean and variance of the log coefficient of variation of each row's outcome."""
-    sd1, sd2 = _spreads(corpus)
+    sizes = _number(corpus, "n_treated"), _number(corpus, "n_control")
+    sd1, sd2 = _sds(corpus, *sizes, _kinds_of_spread(corpus))
     with np.errstate(invalid="ignore", divide="ignore"):
         log_cv = 0.5 * (
             np.log(sd1 / _number(corpus, "mean_treated"))

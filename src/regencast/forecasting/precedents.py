@@ -93,9 +93,15 @@ def _compare(
 
 
 def found_text(effects: Effects, corpus: Corpus, row: int) -> str:
-    """Return what a contrast found, in words: g with its kind of evidence, or a direction."""
+    """Return what a contrast found, in words: g with its kind of evidence, or a direction.
+
+    Where the reported spread can be read in several ways, the range of g follows the direction.
+    """
     if np.isfinite(effects.point[row]):
         return f"g {effects.point[row]:.2f} ({effects.kind[row]})"
     told = [corpus.role(role).iloc[row] for role in ("direction", "significance")]
     words = [str(word).replace("_", " ") for word in told if not pd.isna(word)]
-    return ", ".join("significance not stated" if word == "not stated" else word for word in words)
+    words = ["significance not stated" if word == "not stated" else word for word in words]
+    if effects.kind[row] == "bounded":
+        words.append(f"g {effects.lower[row]:.2f} to {effects.upper[row]:.2f}")
+    return ", ".join(words)

@@ -15,11 +15,12 @@ import pytest
 
 from conftest import ROOT, SMALL, run
 from regencast.corpus import read_corpus
-from regencast.effects import read_effects
+from regencast.effects import Effects, read_effects
 from regencast.errors import FaultyInput
 from regencast.forecasting import (
     average_unknown,
     check_designs,
+    found_text,
     precedents,
     read_designs,
     score_designs,
@@ -109,6 +110,9 @@ def test_a_number_beyond_the_studies_is_marked_and_carries_the_forecast_no_furth
     width = (found["effect_high"] - found["effect_low"]).astype(float)
     assert (width.iloc[2:5] > width.iloc[0]).all()
     assert "dose" not in str(found["pushes_down"].iloc[3])
+    named = found["beyond_studies"]
+    assert named.notna().tolist() == far
+    assert named.iloc[2].startswith("dose 1e+04 ug (studies 1 to 100)")
 
 
 def test_a_new_level_is_refused_or_marked_as_extrapolating(forecaster, tmp_path):
@@ -142,6 +146,14 @@ def test_precedents_say_what_agrees_and_what_was_found(forecaster, simulated):
     assert found["study"].iloc[0] == corpus.studies[0], "its own study is the nearest"
     assert f"source {design['source'].iloc[0]}" in found["agrees"].iloc[0]
     assert found["found"].str.len().gt(0).all()
+
+
+def test_what_was_found_gives_the_range_that_an_unclear_spread_leaves(simulated):
+    corpus = simulated[0].take(np.array([0]))
+    kind = np.array(["bounded"], dtype=object)
+    bounds = (np.array([x]) for x in (np.nan, 0.7, 2.1, 0.3))
+    direction = corpus.frame["direction"].iloc[0]
+    assert found_text(Effects(*bounds, kind), corpus, 0) == f"{direction}, g 0.70 to 2.10"
 
 
 def free_port():

@@ -7,6 +7,7 @@ import pandas as pd
 
 from regencast.effects import regeneration_score
 from regencast.forecasting.attribution import encoded_shapley
+from regencast.forecasting.beyond import beyond_studies
 from regencast.forecasting.designs import check_designs, new_levels
 from regencast.forecasting.understand import understand
 from regencast.forecasting.unknown import average_unknown
@@ -30,6 +31,7 @@ COLUMNS = (
     "understood",
     "would_narrow",
     "never_together",
+    "beyond_studies",
 )
 #: Columns of `COLUMNS` that hold text.
 TEXTS = frozenset(COLUMNS[7:])
@@ -89,6 +91,7 @@ def score_designs(
     result.loc[good, "would_narrow"] = forecast["would_narrow"].replace("", None)
     X = encoder.transform(designs)
     result.loc[good, "never_together"] = [text or None for text in never_together(forecaster, X)]
+    result.loc[good, "beyond_studies"] = [text or None for text in beyond_studies(forecaster, X)]
     if not reasons:
         return result
     result.loc[good, "nearest_studies"] = ["; ".join(names) for names in nearest(forecaster, X)]

@@ -13,6 +13,7 @@ import pandas as pd
 
 from regencast.effects import regeneration_score
 from regencast.errors import Fault, FaultyInput, fail
+from regencast.forecasting.beyond import beyond_studies
 from regencast.forecasting.designs import check_designs
 from regencast.forecasting.unmet import never_together
 from regencast.training import Forecaster
@@ -170,7 +171,7 @@ def search_designs(
     -------
     pandas.DataFrame
         criterion, place, the space's columns, score, score_low, score_high, baseline_score,
-        support, information, never_together.
+        support, information, never_together, beyond_studies.
     """
     rng, encoder = np.random.default_rng(0), forecaster.blend.encoder
     kept = pd.DataFrame()
@@ -201,6 +202,7 @@ def search_designs(
     result = pd.concat(lists, ignore_index=True)
     X = encoder.transform(check_designs(result, encoder, "space")[0])
     result["never_together"] = [text or None for text in never_together(forecaster, X)]
+    result["beyond_studies"] = [text or None for text in beyond_studies(forecaster, X)]
     result.insert(0, "place", result.groupby("criterion").cumcount() + 1)
     result.insert(0, "criterion", result.pop("criterion"))
     return result

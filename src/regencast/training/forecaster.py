@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from regencast.corpus import Corpus, Schema
-from regencast.corpus.schema import SIZE_ROLES
 from regencast.effects import Effects
 from regencast.training.blend import (
     Blend,
@@ -22,11 +21,9 @@ from regencast.training.blend import (
 from regencast.training.calibration import Calibration, calibrate
 from regencast.training.enough import require_teachable
 from regencast.training.experiment import Experiment
+from regencast.training.ranges import Ranges, learn_ranges
 from regencast.training.support import Support, learn_support
 
-#: A number lies beyond the studies where it exceeds their largest by this factor, or falls below
-#: their smallest by it.
-FACTOR = 1.5
 #: A design with an unknown level is taken to lie at this multiple of where support ends.
 FAR = 1.5
 
@@ -98,7 +95,7 @@ class Forecaster:
         given = np.full(len(X), np.nan) if sampling is None else sampling
         variance = np.where(np.isfinite(given), given, usual)
         distance = self.support.remoteness(X)
-        far = self._beyond_numbers(X) | (False if beyond is None else beyond)
+        far = self.ranges.beyond(X).any(axis=1) | (False if beyond is None else beyond)
         least = FAR * max(self.support.borders[1], self.support.unit)
         distance = np.where(far, np.maximum(distance, least), distance)
         remoteness = distance / self.support.unit
@@ -117,32 +114,9 @@ class Forecaster:
         )
 
     @cached_property
-    def _ranges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the columns of numbers, and the least and largest that lie near the studies."""
-        encoder = self.blend.encoder
-        # Animals per group are planned freely: a large group is no foreign design.
-        sizes = [encoder.schema.column(role) for role in SIZE_ROLES]
-        numbers = [
-            (place, feature.kind == "number")
-            for place, feature in enumerate(encoder.features_)
-            if feature.kind in ("number", "log_number", "dose") and feature.column not in sizes
-        ]
-        columns = np.array([place for place, _ in numbers], dtype=int)
-        plain = np.array([is_plain for _, is_plain in numbers], dtype=bool)
-        values = self.support.designs[:, columns]
-        low = np.where(np.isnan(values), np.inf, values).min(axis=0, initial=np.inf)
-        high = np.where(np.isnan(values), -np.inf, values).max(axis=0, initial=-np.inf)
-        step = np.log10(FACTOR)
-        low = np.where(plain, np.minimum(low / FACTOR, low * FACTOR), low - step)
-        high = np.where(plain, np.maximum(high / FACTOR, high * FACTOR), high + step)
-        return columns, low, high
-
-    def _beyond_numbers(self, X: np.ndarray) -> np.ndarray:
-        """Return which designs have a number that no study comes near, shape (n,)."""
-        columns, low, high = self._ranges
-        with np.errstate(invalid="ignore"):
-            outside = (X[:, columns] < low) | (X[:, columns] > high)
-        return np.asarray(outside.any(axis=1))
+    def ranges(self) -> Ranges:
+        """What the studies cover of every number."""
+        return learn_ranges(self.blend.encoder, self.support.designs)
 
 
 def planned_variance(designs: pd.DataFrame, schema: Schema) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What weak evidence is worth: hide the numbers of most studies, or what their spread is.
 
-Either only direction and significance stay, or the means and their spreads do, without a word
-whether these are SDs or standard errors.
+Either only direction and significance stay, or the means and their spreads do too, without a word
+whether these are SDs or, as in half of the studies, standard errors.
 """
 
 from __future__ import annotations
@@ -42,14 +42,28 @@ def without_numbers(corpus: Corpus, effects: Effects, hidden: np.ndarray) -> Eff
     )
 
 
-def without_kinds(package: Path, hidden: np.ndarray) -> Effects:
-    """Return the effects of the package as read where hidden rows do not say what their +- is."""
+def without_kinds(package: Path, blinded: Effects, hidden: np.ndarray, sem: np.ndarray) -> Effects:
+    """Return the effects of the package as read where hidden rows do not say what their +- is.
+
+    Direction and significance are those of the blinded effects; rows of ``sem`` report standard
+    errors.
+    """
     descriptor = json.loads((package / "datapackage.json").read_text())
     resource = descriptor["resources"][0]
-    field = {"name": "dispersion", "type": "string", "role": "dispersion"}
-    resource["schema"]["fields"].append(field)
     table = pd.read_csv(package / resource["path"], dtype=str, keep_default_na=False)
-    table["dispersion"] = np.where(hidden, "", "sd")
+    for arm in ("treated", "control"):
+        spread, n = (table[f"{name}_{arm}"].astype(float) for name in ("sd", "n"))
+        table[f"sd_{arm}"] = np.where(sem, spread / np.sqrt(n), spread)
+    lower, upper = blinded.lower, blinded.upper
+    told = {
+        "dispersion": np.where(sem, "sem", "sd"),
+        "direction": np.select([lower > 0, upper < 0], ["better", "worse"], "no_difference"),
+        "significance": np.where((lower > 0) | (upper < 0), "significant", "not_significant"),
+    }
+    for name, values in told.items():
+        resource["schema"]["fields"].append({"name": name, "type": "string", "role": name})
+        blank = hidden if name == "dispersion" else ~hidden
+        table[name] = np.where(blank, "", values)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "datapackage.json").write_text(json.dumps(descriptor))
         table.to_csv(Path(folder, resource["path"]), index=False)
@@ -83,7 +97,8 @@ def one_repeat(corpus: Corpus, effects: Effects, seed: int) -> list[dict]:
         gone = rng.choice(studies, round(share * len(studies)), replace=False)
         hidden = np.isin(corpus.studies, gone)
         blinded = without_numbers(corpus, effects, hidden)
-        unclear = without_kinds(need("ssri_anxiety"), hidden)
+        sem = np.isin(corpus.studies, rng.choice(studies, len(studies) // 2, replace=False))
+        unclear = without_kinds(need("ssri_anxiety"), blinded, hidden, sem)
         rows.append(
             {
                 "seed": seed,

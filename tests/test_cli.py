@@ -144,6 +144,31 @@ def test_an_unknown_level_is_refused_with_the_nearest(trained):
     assert "Traceback" not in result.stderr and not (folder / "none.csv").exists()
 
 
+def test_a_misspelt_column_is_told(trained):
+    folder, _ = trained
+    (folder / "sorce.csv").write_text("sorce,dose,unit,n1,n2\nA,100,ug,8,8\n")
+    result = run("score", "sorce.csv", "-o", "sorce_scores.csv", cwd=folder)
+    assert result.returncode == 0
+    assert "column sorce is not read; source is a column" in result.stderr
+
+
+def test_a_path_that_cannot_be_used_gets_a_message(trained):
+    folder, _ = trained
+    result = run("score", "designs.csv", "-o", f"{'x' * 300}.csv", cwd=folder)
+    assert result.returncode == 1 and "it cannot be used" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_sweep_understands_what_a_score_does(trained):
+    folder, _ = trained
+    (folder / "spelled.csv").write_text("Source,dose,n1,n2\na,0.1 mg,8,8\n")
+    result = run(
+        "plan", "spelled.csv", "-o", "sweep.csv", "--sweep", "dose", "--corpus", "sim", cwd=folder
+    )
+    assert result.returncode == 0, result.stderr
+    assert len(pd.read_csv(folder / "sweep.csv")) > 1
+
+
 def test_a_model_that_was_tampered_with_is_refused(trained):
     folder, _ = trained
     manifest = next((folder / "experiments").rglob("MANIFEST"))

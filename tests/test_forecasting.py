@@ -156,6 +156,30 @@ def test_what_was_found_gives_the_range_that_an_unclear_spread_leaves(simulated)
     assert found_text(Effects(*bounds, kind), corpus, 0) == f"{direction}, g 0.70 to 2.10"
 
 
+def test_a_fault_names_its_row_though_blank_rows_stand_before_it(forecaster, tmp_path):
+    text = "source,colour,dose,unit,n1,n2\nA,red,100,ug,8,8\n,,,,,\nQ,red,100,ug,8,8\n"
+    found = scored(forecaster, tmp_path, text)
+    assert found.index.tolist() == [2, 4]
+    assert "row 4, column source" in found["fault"].iloc[1]
+
+
+def test_a_blank_row_of_a_workbook_is_no_design(tmp_path):
+    table = pd.DataFrame({"source": ["A", None, "B"], "n1": ["8", None, "9"]})
+    table.to_excel(tmp_path / "designs.xlsx", index=False)
+    assert read_designs(tmp_path / "designs.xlsx").index.tolist() == [2, 4]
+
+
+def test_a_misspelt_column_is_told_and_one_of_the_users_own_is_not(forecaster, tmp_path):
+    text = "name,sorce,colour,dose,unit,n1,n2\nmine,A,red,100,ug,8,8\n"
+    told = scored(forecaster, tmp_path, text)["understood"].iloc[0]
+    assert told == "column sorce is not read (source is a column)"
+
+
+def test_a_table_without_a_column_of_a_design_is_refused(forecaster, tmp_path):
+    with pytest.raises(FaultyInput, match="no column is one of a design"):
+        scored(forecaster, tmp_path, "name,note\nmine,nothing\n")
+
+
 def free_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

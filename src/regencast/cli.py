@@ -247,7 +247,7 @@ def score(
     force: bool,
 ) -> None:
     """Score the proposed DESIGNS; exit 1 if any row had a fault."""
-    from regencast.forecasting import read_designs, score_designs
+    from regencast.forecasting import misspelt_columns, read_designs, score_designs
     from regencast.reporting import load_model
 
     may_write(output, force)
@@ -261,6 +261,8 @@ def score(
     frame = read_designs(designs)
     forecaster = load_model(model)
     scored = score_designs(forecaster, frame, str(designs), allow_new, not scores_only)
+    for column, meant in misspelt_columns(frame, forecaster.blend.encoder).items():
+        click.echo(f"{designs}: column {column} is not read; {meant} is a column", err=True)
     faults = scored["fault"].dropna()
     if len(faults) == len(scored):
         raise RegencastError("\n".join(faults))
@@ -334,7 +336,7 @@ def explain(
     from regencast.corpus import read_corpus
     from regencast.effects import read_effects
     from regencast.explaining import explain as draw
-    from regencast.forecasting import check_designs, design_names, read_designs
+    from regencast.forecasting import design_names, read_designs, typed_designs
     from regencast.reporting import load_model
 
     forecaster = load_model(model)
@@ -346,9 +348,7 @@ def explain(
             "Name that corpus, or train again",
         )
     given = read_designs(designs)
-    typed, faults = check_designs(given, forecaster.blend.encoder, str(designs))
-    if faults:
-        raise FaultyInput(faults)
+    typed = typed_designs(forecaster, given, str(designs))
     with progress_bar("Resampling studies", resamples + 20) as step:
         files = draw(
             forecaster,

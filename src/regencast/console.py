@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import sys
@@ -26,6 +27,14 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except RegencastError as error:
             click.echo(str(error), err=True)
             sys.exit(2 if isinstance(error, UsageError) else 1)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            why = (error.strerror or type(error).__name__).lower()
+            where = error.filename or "a file"
+            remedy = "Check the path, your rights to the folder and the space on the disk"
+            click.echo(str(fail(where, f"it cannot be used ({why})", remedy)), err=True)
+            sys.exit(1)
         except KeyboardInterrupt:
             click.echo("Interrupted; nothing was left half-written.", err=True)
             sys.exit(130)

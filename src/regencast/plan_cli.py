@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from regencast.console import PATH, guarded, may_write, progress_bar, write_table
-from regencast.errors import FaultyInput, RegencastError, UsageError, fail
+from regencast.errors import RegencastError, UsageError, fail
 
 CHANCE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
@@ -71,7 +71,7 @@ def plan(
 
 
 def _animals(forecaster, designs, wish, plot, output) -> None:
-    from regencast.forecasting import check_designs, design_names, read_designs
+    from regencast.forecasting import design_names, read_designs, typed_designs
     from regencast.forecasting.plan import plan_designs, planning_effect
 
     frame = read_designs(designs)
@@ -84,7 +84,7 @@ def _animals(forecaster, designs, wish, plot, output) -> None:
         from regencast.explaining.plan_plots import draw_power
 
         good = frame[planned["fault"].isna()]
-        typed, _ = check_designs(good, forecaster.blend.encoder, str(designs))
+        typed = typed_designs(forecaster, good, str(designs))
         effect, spread = planning_effect(forecaster, typed)
         names = design_names(good, forecaster.blend.encoder)
         for place, (mean, sd, name) in enumerate(zip(effect, spread, names, strict=True), 1):
@@ -98,7 +98,7 @@ def _sweep(forecaster, designs, factor, package, plot, output) -> None:
     import pandas as pd
 
     from regencast.corpus import read_corpus
-    from regencast.forecasting import check_designs, design_names, read_designs
+    from regencast.forecasting import design_names, read_designs, typed_designs
     from regencast.forecasting.sweep import number_column, sweep
 
     column = number_column(forecaster, factor)
@@ -106,9 +106,7 @@ def _sweep(forecaster, designs, factor, package, plot, output) -> None:
     if corpus.digest != forecaster.digest:
         raise fail(package, "it is not the corpus that the model learned from", "Name that corpus")
     frame = read_designs(designs)
-    typed, faults = check_designs(frame, forecaster.blend.encoder, str(designs))
-    if faults:
-        raise FaultyInput(faults)
+    typed = typed_designs(forecaster, frame, str(designs))
     unit = corpus.schema.column("dose_unit")
     parts = []
     for place, name in enumerate(design_names(frame, forecaster.blend.encoder)):

@@ -6,11 +6,11 @@ Must not know: how the model was chosen, plots, the command line.
 """
 
 from regencast.forecasting.attribution import Attribution, encoded_shapley, factor_shapley
-from regencast.forecasting.designs import check_designs, design_names, read_designs
+from regencast.forecasting.designs import check_designs, design_names, read_designs, typed_designs
 from regencast.forecasting.local import Reasons, explain_design, score_steps
 from regencast.forecasting.precedents import found_text, precedents
 from regencast.forecasting.score import TEXTS, score_designs
-from regencast.forecasting.understand import understand
+from regencast.forecasting.understand import misspelt_columns, understand
 from regencast.forecasting.unknown import average_unknown
 
 __all__ = [
@@ -24,9 +24,11 @@ __all__ = [
     "explain_design",
     "factor_shapley",
     "found_text",
+    "misspelt_columns",
     "precedents",
     "read_designs",
     "score_designs",
     "score_steps",
+    "typed_designs",
     "understand",
 ]

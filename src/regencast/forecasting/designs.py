@@ -12,6 +12,8 @@ from regencast.corpus.tables import read_text_table
 from regencast.designs import DesignEncoder, split_labels
 from regencast.designs.dose import UNITS
 from regencast.errors import Fault, FaultyInput, fail
+from regencast.forecasting.understand import normal, understand
+from regencast.training import Forecaster
 
 
 def read_designs(path: Path) -> pd.DataFrame:
@@ -20,9 +22,9 @@ def read_designs(path: Path) -> pd.DataFrame:
         raise fail(path, "there is no such file", "Check the path")
     try:
         if path.suffix == ".parquet":
-            frame = pd.read_parquet(path)
+            frame = _numbered(pd.read_parquet(path))
         elif path.suffix in (".xlsx", ".xlsm"):
-            frame = pd.read_excel(path, dtype=str)
+            frame = _numbered(pd.read_excel(path, dtype=str))
         else:
             frame, faults = read_text_table(path)
             if faults:
@@ -31,11 +33,16 @@ def read_designs(path: Path) -> pd.DataFrame:
         raise fail(
             path, f"it cannot be read ({type(error).__name__})", "Save it as CSV, Parquet or Excel"
         ) from None
+    frame = frame.astype(object).where(frame.notna(), None).replace({"": None})
+    frame = frame.dropna(how="all")
     if frame.empty:
         raise fail(path, "there is no design", "Add one row per design")
-    frame = frame.astype(object).where(frame.notna(), None).replace({"": None})
-    frame.index = pd.RangeIndex(2, len(frame) + 2)
     return frame
+
+
+def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows indexed as a spreadsheet shows them: the header is row 1."""
+    return frame.set_axis(pd.RangeIndex(2, len(frame) + 2))
 
 
 def check_designs(
@@ -101,10 +108,26 @@ def new_levels(typed: pd.DataFrame, encoder: DesignEncoder) -> np.ndarray:
     return found
 
 
+def typed_designs(forecaster: Forecaster, frame: pd.DataFrame, file: str) -> pd.DataFrame:
+    """Return designs as read, understood and typed for a forecast.
+
+    Raises
+    ------
+    FaultyInput
+        With every fault of every row.
+    """
+    encoder = forecaster.blend.encoder
+    meant, _ = understand(frame, encoder, forecaster.synonyms)
+    typed, faults = check_designs(meant, encoder, file)
+    if faults:
+        raise FaultyInput(faults)
+    return typed
+
+
 def design_names(frame: pd.DataFrame, encoder: DesignEncoder) -> list[str]:
     """Return a label for each design: its first column that is no part of a design, or its row."""
-    parts = {field.name for field in encoder.schema.fields}
-    free = [column for column in frame if column not in parts]
+    parts = {normal(field.name) for field in encoder.schema.fields}
+    free = [column for column in frame if normal(column) not in parts]
     if free:
         return [str(name) for name in frame[free[0]]]
     return [f"design in row {row}" for row in frame.index]

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from regencast.effects import regeneration_score
+from regencast.errors import fail
 from regencast.forecasting.attribution import encoded_shapley
 from regencast.forecasting.beyond import beyond_studies
 from regencast.forecasting.designs import check_designs, new_levels
-from regencast.forecasting.understand import understand
+from regencast.forecasting.understand import has_design, understand
 from regencast.forecasting.unknown import average_unknown
 from regencast.forecasting.unmet import never_together
 from regencast.training import Forecaster
@@ -66,8 +67,16 @@ def score_designs(
     -------
     pandas.DataFrame
         The design's own columns, then those of ``COLUMNS``.
+
+    Raises
+    ------
+    FaultyInput
+        If no column belongs to a design.
     """
     encoder = forecaster.blend.encoder
+    if len(frame.columns) and not has_design(frame, encoder):
+        some = ", ".join(field.name for field in encoder.schema.design[:5])
+        raise fail(file, "no column is one of a design", f"Name columns as the corpus does: {some}")
     meant, understood = understand(frame, encoder, forecaster.synonyms)
     typed, faults = check_designs(meant, encoder, file, allow_new)
     result = frame.drop(columns=[c for c in COLUMNS if c in frame]).copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 
@@ -26,6 +27,8 @@ WEEKS = {
     "week": 1.0, "weeks": 1.0, "wk": 1.0, "wks": 1.0, "w": 1.0, "day": 1 / 7, "days": 1 / 7,
     "d": 1 / 7, "month": 365.25 / 84, "months": 365.25 / 84,
 }  # fmt: skip
+#: Likeness of two headers, of 1, from which one is taken for the other misspelt.
+ALIKE = 0.8
 #: A number (12, 1.5e8, 2 x 10^9), then its unit.
 NUMBER = re.compile(
     r"^\s*([0-9.]+\s*[x*]\s*10\^?[0-9]+|[0-9][0-9.]*(?:e[+-]?[0-9]+)?)\s*(.*)$", re.IGNORECASE
@@ -80,7 +83,32 @@ def understand(
                 frame.at[row, name] = value
                 notes[row].append(f"{name}: {cell} = {value}{' ' + unit if unit else ''}")
     _convert_units(frame, encoder, notes)
+    for column, meant in misspelt_columns(frame, encoder).items():
+        for row in frame.index[frame[column].notna()]:
+            notes[row].append(f"column {column} is not read ({meant} is a column)")
     return frame, pd.Series(["; ".join(notes[row]) for row in frame.index], frame.index)
+
+
+def misspelt_columns(frame: pd.DataFrame, encoder: DesignEncoder) -> dict[str, str]:
+    """Return the columns that look like one of a design and are none, with the one they look like.
+
+    Columns of the user's own, a name or a note, are no fault; what is written in a misspelt one
+    would be forecast as left open.
+    """
+    frame = _headers(frame, encoder)
+    names = {normal(field.name): field.name for field in encoder.schema.design}
+    absent = [name for name, column in names.items() if column not in frame]
+    found = {}
+    for column in frame:
+        near = difflib.get_close_matches(normal(column), absent, 1, ALIKE)
+        if near and normal(column) not in names:
+            found[str(column)] = names[near[0]]
+    return found
+
+
+def has_design(frame: pd.DataFrame, encoder: DesignEncoder) -> bool:
+    """Return whether any column is one of a design."""
+    return any(field.name in _headers(frame, encoder) for field in encoder.schema.design)
 
 
 def _headers(frame: pd.DataFrame, encoder: DesignEncoder) -> pd.DataFrame:

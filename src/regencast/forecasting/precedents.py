@@ -103,5 +103,7 @@ def found_text(effects: Effects, corpus: Corpus, row: int) -> str:
     words = [str(word).replace("_", " ") for word in told if not pd.isna(word)]
     words = ["significance not stated" if word == "not stated" else word for word in words]
     if effects.kind[row] == "bounded":
-        words.append(f"g {effects.lower[row]:.2f} to {effects.upper[row]:.2f}")
+        # Adding zero turns a rounded -0.0 into 0.0.
+        low, high = (round(float(x[row]), 2) + 0.0 for x in (effects.lower, effects.upper))
+        words.append(f"g {low:.2f} to {high:.2f}")
     return ", ".join(words)

@@ -163,6 +163,13 @@ def test_a_fault_names_its_row_though_blank_rows_stand_before_it(forecaster, tmp
     assert "row 4, column source" in found["fault"].iloc[1]
 
 
+def test_a_group_of_one_animal_is_refused(forecaster, tmp_path):
+    text = "source,colour,dose,unit,n1,n2\nA,red,100,ug,1,8\nA,red,100,ug,2,2\n"
+    found = scored(forecaster, tmp_path, text)["fault"]
+    assert "column n1: it is not a group of two animals or more (found '1')" in found.iloc[0]
+    assert pd.isna(found.iloc[1])
+
+
 def test_a_blank_row_of_a_workbook_is_no_design(tmp_path):
     table = pd.DataFrame({"source": ["A", None, "B"], "n1": ["8", None, "9"]})
     table.to_excel(tmp_path / "designs.xlsx", index=False)

@@ -310,6 +310,12 @@ def test_a_hostile_upload_is_refused_in_words(client, name, content, said):
     assert reply.status_code == 422 and said in reply.get_data(as_text=True)
 
 
+def test_a_fault_of_a_design_speaks_of_the_field_alone(client):
+    text = client.get("/?model=osteoporosis&n_treated=1").get_data(as_text=True)
+    assert "N treated: it is not a group of two animals or more" in text
+    assert "row 2" not in text
+
+
 def test_an_upload_beyond_the_limit_is_refused(client):
     assert post(client, "big.csv", b"x" * 3 * 1024**2).status_code == 413
 

@@ -12,6 +12,7 @@ from regencast.app.evidence_pages import evidence_pages
 from regencast.app.forecast_pages import forecast_pages
 from regencast.app.model_pages import model_pages
 from regencast.app.models import Models
+from regencast.app.shared import told
 from regencast.app.uploads import MOST_BYTES, Results
 from regencast.errors import RegencastError
 from regencast.words import readable, readable_level
@@ -67,7 +68,7 @@ def _guard(response: Response) -> Response:
 
 def _fault(error: RegencastError) -> tuple[str, int]:
     if request.path.startswith("/answer"):
-        return render_template("fault.html", message=str(error)), 422
+        return render_template("fault.html", message=told(error)), 422
     return render_template("message.html", title="That did not work", message=str(error)), 422
 
 

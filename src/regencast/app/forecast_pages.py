@@ -26,7 +26,7 @@ from regencast.app.forms import (
     start_design,
 )
 from regencast.app.models import Loaded
-from regencast.app.shared import file_response, loaded, models, version
+from regencast.app.shared import file_response, loaded, models, told, version
 from regencast.app.uploads import MOST_ROWS, Results, Upload, download, score_upload
 from regencast.corpus import Corpus
 from regencast.errors import RegencastError, fail
@@ -47,7 +47,7 @@ def forecast() -> str:
     try:
         found = _answer(loaded(), asked)
     except RegencastError as error:
-        fault = str(error)
+        fault = told(error)
     return render_template(
         "forecast.html",
         questions=questions(corpus),

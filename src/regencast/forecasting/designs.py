@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from regencast.corpus.schema import SIZE_ROLES
 from regencast.corpus.tables import read_text_table
 from regencast.designs import DesignEncoder, split_labels
 from regencast.designs.dose import UNITS
@@ -58,16 +59,10 @@ def check_designs(
         values = frame[field.name] if field.name in frame else pd.Series(None, frame.index, object)
         if field.type == "number":
             numbers = pd.to_numeric(values, errors="coerce").astype(float)
-            bad = values.notna() & ~np.isfinite(numbers) | (numbers < 0)
+            least, problem, remedy = _least(field.role)
+            bad = values.notna() & ~np.isfinite(numbers) | (numbers < least)
             faults += [
-                Fault(
-                    file,
-                    "it is not a number of zero or more",
-                    "Write a plain number",
-                    int(row),
-                    field.name,
-                    str(values[row]),
-                )
+                Fault(file, problem, remedy, int(row), field.name, str(values[row]))
                 for row in frame.index[bad]
             ]
             typed[field.name] = numbers
@@ -106,6 +101,13 @@ def new_levels(typed: pd.DataFrame, encoder: DesignEncoder) -> np.ndarray:
                 for v in typed[field.name]
             ]
     return found
+
+
+def _least(role: str) -> tuple[float, str, str]:
+    """Return the least number that a column may hold, and what is said of a smaller one."""
+    if role in SIZE_ROLES:
+        return 2.0, "it is not a group of two animals or more", "Write how many, or leave it empty"
+    return 0.0, "it is not a number of zero or more", "Write a plain number"
 
 
 def typed_designs(forecaster: Forecaster, frame: pd.DataFrame, file: str) -> pd.DataFrame:

@@ -152,6 +152,22 @@ def test_a_misspelt_column_is_told(trained):
     assert "column sorce is not read; source is a column" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("score", "designs.csv", "-o", "x.json"),
+        ("score", "designs.csv", "-o", "x.csv", "--precedents", "x.csv"),
+        ("plan", "designs.csv", "-o", "x.csv", "--power", "nan"),
+        ("plan", "--search", "space.toml", "-o", "x.csv", "--sweep", "dose"),
+    ],
+)
+def test_options_that_cannot_work_are_wrong_usage(trained, options):
+    folder, _ = trained
+    result = run(*options, cwd=folder)
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    assert not list(folder.glob("x.*"))
+
+
 def test_a_path_that_cannot_be_used_gets_a_message(trained):
     folder, _ = trained
     result = run("score", "designs.csv", "-o", f"{'x' * 300}.csv", cwd=folder)

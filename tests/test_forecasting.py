@@ -170,6 +170,42 @@ def test_a_group_of_one_animal_is_refused(forecaster, tmp_path):
     assert pd.isna(found.iloc[1])
 
 
+@pytest.mark.parametrize("written", ["0,5 mg", "1.000,5 ug", "2 x 100 ug", "1,5"])
+def test_a_number_that_can_be_read_in_two_ways_is_refused(forecaster, tmp_path, written):
+    found = scored(forecaster, tmp_path, f'source,colour,dose,unit\nA,red,"{written}",ug\n')
+    assert "column dose: it is not a number" in found["fault"].iloc[0]
+
+
+def test_a_dose_without_its_unit_is_refused_and_without_its_volume_told(forecaster, tmp_path):
+    text = "source,dose,unit\nA,100,\nA,100,ug_per_ml\n"
+    found = scored(forecaster, tmp_path, text)
+    assert "column dose: the dose has no unit" in found["fault"].iloc[0]
+    assert "tells no dose" in found["understood"].iloc[1]
+
+
+def test_two_columns_of_one_meaning_are_refused(forecaster, tmp_path):
+    for second in ("SOURCE", "source"):
+        pd.DataFrame([["A", "B"]], columns=["Source", second]).to_excel(
+            tmp_path / f"{second}.xlsx", index=False
+        )
+        frame = read_designs(tmp_path / f"{second}.xlsx")
+        with pytest.raises(FaultyInput, match="two columns mean source"):
+            score_designs(forecaster, frame, "designs.xlsx")
+    pd.DataFrame([["A", "B"]], columns=["source", "source"]).to_excel(
+        tmp_path / "twice.xlsx", index=False
+    )
+    with pytest.raises(FaultyInput, match="names a column twice"):
+        read_designs(tmp_path / "twice.xlsx")
+
+
+def test_a_workbook_says_none_as_a_csv_does(tmp_path):
+    table = pd.DataFrame({"source": ["None"], "colour": ["NA"], "unit": [None]})
+    table.to_excel(tmp_path / "designs.xlsx", index=False)
+    table.to_csv(tmp_path / "designs.csv", index=False)
+    workbook, csv = (read_designs(tmp_path / f"designs.{kind}") for kind in ("xlsx", "csv"))
+    pd.testing.assert_frame_equal(workbook, csv)
+
+
 def test_a_blank_row_of_a_workbook_is_no_design(tmp_path):
     table = pd.DataFrame({"source": ["A", None, "B"], "n1": ["8", None, "9"]})
     table.to_excel(tmp_path / "designs.xlsx", index=False)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.power import TTestIndPower
 
 from regencast.errors import FaultyInput
-from regencast.forecasting import read_designs
+from regencast.forecasting import read_designs, score_designs
 from regencast.forecasting.animals import (
     animals_for_assurance,
     animals_for_power,
@@ -98,6 +98,34 @@ def test_a_plan_carries_scores_animals_and_warnings(simulated, tmp_path):
     assert strong["animals_per_group"] < weak["animals_per_group"]
     assert strong["animals_per_group_assured"] >= strong["animals_per_group"]
     assert "row 4" in faulty["fault"] and pd.isna(faulty["animals_per_group"])
+
+
+def test_a_search_says_what_a_score_says_of_what_is_left_open(simulated, tmp_path):
+    forecaster = simulated[2]
+    (tmp_path / "space.toml").write_text('[levels]\nsource = ["A"]\n')
+    (tmp_path / "designs.csv").write_text("source\nA\n")
+    found = search_designs(forecaster, read_space(tmp_path / "space.toml", forecaster), top=1)
+    score = score_designs(forecaster, read_designs(tmp_path / "designs.csv"), "designs.csv")
+    for column in ("score", "score_low", "score_high"):
+        assert found[column].iloc[0] == pytest.approx(float(score[column].iloc[0]), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('levels = ["A"]', "not understood"),
+        ('[levels]\nsource = "A"', "need a list"),
+        ('[fixed]\nsource = ["A", "B"]', "needs one value"),
+        ('[fixed]\nsource = "A"\n[levels]\nsource = ["B"]', "two tables"),
+        ("[ranges]\ndose = {low = 1, high = 2, step = 5}", "step is none of"),
+        ('[levels]\nsource = ["A"]\n[[rules]]\nif = {source = "X"}\nnot = {source = "A"}',
+         "a rule names a value"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_space_is_told(simulated, tmp_path, text, said):
+    (tmp_path / "space.toml").write_text(text)
+    with pytest.raises(FaultyInput, match=said):
+        read_space(tmp_path / "space.toml", simulated[2])
 
 
 def test_a_sweep_covers_the_published_range(simulated):

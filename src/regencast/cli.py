@@ -13,7 +13,9 @@ from regencast.console import (
     PATH,
     guarded,
     may_write,
+    may_write_table,
     progress_bar,
+    say_misspelt,
     write_chunks,
     write_table,
 )
@@ -209,7 +211,7 @@ def evaluate(
     from regencast.effects import read_effects
     from regencast.training import cross_validate, read_experiment, read_folds, skill, study_folds
 
-    may_write(output, force)
+    may_write_table(output, force)
     plan = read_experiment(experiment)
     read = read_corpus(package or Path(plan.corpus))
     given = (
@@ -250,9 +252,11 @@ def score(
     from regencast.forecasting import misspelt_columns, read_designs, score_designs
     from regencast.reporting import load_model
 
-    may_write(output, force)
+    may_write_table(output, force)
     if near:
-        may_write(near, force)
+        may_write_table(near, force)
+        if near.resolve() == output.resolve():
+            raise UsageError("--precedents and --output name the same file; name two")
     if cluster and designs.suffix != ".parquet":
         raise UsageError("--cluster scores Parquet files; save the designs as Parquet")
     if designs.suffix == ".parquet" and near is None and output.suffix in (".parquet", ".csv"):
@@ -261,8 +265,7 @@ def score(
     frame = read_designs(designs)
     forecaster = load_model(model)
     scored = score_designs(forecaster, frame, str(designs), allow_new, not scores_only)
-    for column, meant in misspelt_columns(frame, forecaster.blend.encoder).items():
-        click.echo(f"{designs}: column {column} is not read; {meant} is a column", err=True)
+    say_misspelt(misspelt_columns(frame, forecaster.blend.encoder), designs)
     faults = scored["fault"].dropna()
     if len(faults) == len(scored):
         raise RegencastError("\n".join(faults))

@@ -15,6 +15,8 @@ import click
 from regencast.errors import RegencastError, UsageError, fail
 
 PATH = click.Path(path_type=Path)
+#: Kinds of files in which tables are written.
+TABLES = (".csv", ".parquet", ".xlsx")
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -52,15 +54,33 @@ def may_write(path: Path, force: bool) -> None:
         raise fail(path.parent, "there is no such folder", "Make it first")
 
 
+def may_write_table(path: Path, force: bool) -> None:
+    """As `may_write`; and refuse a kind of file that is not written."""
+    if path.suffix.lower() not in TABLES:
+        raise UsageError(f"{path}: tables are written as {', '.join(TABLES)}; name one of them")
+    may_write(path, force)
+
+
+def say_misspelt(columns: dict[str, str], file: Path) -> None:
+    """Say which columns of a file look like a design's and are not read."""
+    for column, meant in columns.items():
+        click.echo(f"{file}: column {column} is not read; {meant} is a column", err=True)
+
+
 def write_table(table: Any, path: Path) -> None:
     """Write a table beside its place, then rename: nothing is ever half-written."""
     part = path.with_name(f".{path.name}.part{os.getpid()}")
     try:
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             table.to_parquet(part, index=False)
-        elif path.suffix == ".xlsx":
-            with part.open("wb") as stream:
-                table.to_excel(stream, index=False, engine="openpyxl")
+        elif path.suffix.lower() == ".xlsx":
+            from openpyxl.utils.exceptions import IllegalCharacterError
+
+            try:
+                with part.open("wb") as stream:
+                    table.to_excel(stream, index=False, engine="openpyxl")
+            except IllegalCharacterError:
+                raise fail(path, "a cell holds a control character", "Write CSV") from None
         else:
             table.to_csv(part, index=False, lineterminator="\n")
         os.replace(part, path)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
 
-from regencast.console import PATH, guarded, may_write, progress_bar, write_table
+from regencast.console import (
+    PATH,
+    guarded,
+    may_write_table,
+    progress_bar,
+    say_misspelt,
+    write_table,
+)
 from regencast.errors import RegencastError, UsageError, fail
 
 CHANCE = click.FloatRange(0, 1, min_open=True, max_open=True)
@@ -57,7 +65,11 @@ def plan(
 
     if (designs is None) == (space is None):
         raise UsageError("Name a file of designs, or a space with --search")
-    may_write(output, force)
+    if space and (factor or plot):
+        raise UsageError("--search draws no plot and sweeps no number; leave --plot, --sweep out")
+    if any(math.isnan(x) for x in (power, assurance, alpha, attrition)):
+        raise UsageError("--power, --assurance, --alpha and --attrition need numbers")
+    may_write_table(output, force)
     forecaster = load_model(model)
     if plot:
         plot.mkdir(parents=True, exist_ok=True)
@@ -71,10 +83,16 @@ def plan(
 
 
 def _animals(forecaster, designs, wish, plot, output) -> None:
-    from regencast.forecasting import design_names, read_designs, typed_designs
+    from regencast.forecasting import (
+        design_names,
+        misspelt_columns,
+        read_designs,
+        typed_designs,
+    )
     from regencast.forecasting.plan import plan_designs, planning_effect
 
     frame = read_designs(designs)
+    say_misspelt(misspelt_columns(frame, forecaster.blend.encoder), designs)
     planned = plan_designs(forecaster, frame, str(designs), wish)
     faults = planned["fault"].dropna()
     if len(faults) == len(planned):
@@ -98,7 +116,12 @@ def _sweep(forecaster, designs, factor, package, plot, output) -> None:
     import pandas as pd
 
     from regencast.corpus import read_corpus
-    from regencast.forecasting import design_names, read_designs, typed_designs
+    from regencast.forecasting import (
+        design_names,
+        misspelt_columns,
+        read_designs,
+        typed_designs,
+    )
     from regencast.forecasting.sweep import number_column, sweep
 
     column = number_column(forecaster, factor)
@@ -106,6 +129,7 @@ def _sweep(forecaster, designs, factor, package, plot, output) -> None:
     if corpus.digest != forecaster.digest:
         raise fail(package, "it is not the corpus that the model learned from", "Name that corpus")
     frame = read_designs(designs)
+    say_misspelt(misspelt_columns(frame, forecaster.blend.encoder), designs)
     typed = typed_designs(forecaster, frame, str(designs))
     unit = corpus.schema.column("dose_unit")
     parts = []

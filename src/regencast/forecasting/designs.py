@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +23,16 @@ def read_designs(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise fail(path, "there is no such file", "Check the path")
     try:
-        if path.suffix == ".parquet":
+        kind = path.suffix.lower()
+        if kind == ".parquet":
             frame = _numbered(pd.read_parquet(path))
-        elif path.suffix in (".xlsx", ".xlsm"):
-            frame = _numbered(pd.read_excel(path, dtype=str))
+        elif kind in (".xlsx", ".xlsm"):
+            frame = _numbered(_read_workbook(path))
         else:
             frame, faults = read_text_table(path)
             if faults:
                 raise FaultyInput(faults)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise fail(
             path, f"it cannot be read ({type(error).__name__})", "Save it as CSV, Parquet or Excel"
         ) from None
@@ -39,6 +41,20 @@ def read_designs(path: Path) -> pd.DataFrame:
     if frame.empty:
         raise fail(path, "there is no design", "Add one row per design")
     return frame
+
+
+def _read_workbook(path: Path) -> pd.DataFrame:
+    """Return the first sheet as text; only an empty cell is missing, whatever it is called."""
+    cells = pd.read_excel(path, dtype=str, header=None, keep_default_na=False, na_values=[""])
+    if cells.empty:
+        return cells
+    first = enumerate(cells.iloc[0], start=1)
+    header = [f"column {k}" if pd.isna(name) else str(name).strip() for k, name in first]
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise fail(path, "the header names a column twice", "Rename one of the two",
+                   row=1, column=repeated[0])  # fmt: skip
+    return cells.iloc[1:].set_axis(header, axis=1)
 
 
 def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
@@ -86,7 +102,19 @@ def check_designs(
                             str(token),
                         )
                     )
-    return typed, faults
+    return typed, [*faults, *_without_unit(typed, encoder, file)]
+
+
+def _without_unit(typed: pd.DataFrame, encoder: DesignEncoder, file: str) -> list[Fault]:
+    value, unit = (encoder.schema.column(role) for role in ("dose_value", "dose_unit"))
+    if value is None or unit is None:
+        return []
+    rows = typed.index[typed[value].notna() & typed[unit].isna()]
+    remedy = f"Write {unit}: {', '.join(UNITS)}"
+    return [
+        Fault(file, "the dose has no unit", remedy, int(row), value, f"{typed.at[row, value]:g}")
+        for row in rows
+    ]
 
 
 def new_levels(typed: pd.DataFrame, encoder: DesignEncoder) -> np.ndarray:
@@ -107,7 +135,7 @@ def _least(role: str) -> tuple[float, str, str]:
     """Return the least number that a column may hold, and what is said of a smaller one."""
     if role in SIZE_ROLES:
         return 2.0, "it is not a group of two animals or more", "Write how many, or leave it empty"
-    return 0.0, "it is not a number of zero or more", "Write a plain number"
+    return 0.0, "it is not a number of zero or more", "Write 1.5 or 1e9, without a comma"
 
 
 def typed_designs(forecaster: Forecaster, frame: pd.DataFrame, file: str) -> pd.DataFrame:

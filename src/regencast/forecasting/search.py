@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from regencast.effects import regeneration_score
 from regencast.errors import Fault, FaultyInput, fail
 from regencast.forecasting.beyond import beyond_studies
 from regencast.forecasting.designs import check_designs
+from regencast.forecasting.unknown import average_unknown
 from regencast.forecasting.unmet import never_together
 from regencast.training import Forecaster
 
@@ -89,18 +90,40 @@ def read_space(path: Path, forecaster: Forecaster) -> Space:
         if unknown:
             raise fail(path, "the table is unknown", "Use levels, ranges, fixed and rules",
                        value=", ".join(sorted(unknown)))  # fmt: skip
+        _shapes(data)
         choices = {name: tuple(values) for name, values in data.get("levels", {}).items()}
         choices |= {name: _range(given) for name, given in data.get("ranges", {}).items()}
         choices |= {name: (value,) for name, value in data.get("fixed", {}).items()}
         rules = tuple((dict(rule["if"]), dict(rule["not"])) for rule in data.get("rules", []))
     except OSError:
         raise fail(path, "there is no such file", "Name a TOML file") from None
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+    except (tomllib.TOMLDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise fail(
             path, f"it is not understood ({error})", "See data/proposals/space.toml"
         ) from None
     _check(path, choices, rules, forecaster)
     return Space(choices, rules)
+
+
+def _shapes(data: dict[str, Any]) -> None:
+    """Raise a ValueError that names what is not of the shape that `read_space` describes."""
+    tables = {name: data.get(name, {}) for name in ("levels", "ranges", "fixed")}
+    named = [column for table in tables.values() for column in table]
+    twice = sorted({column for column in named if named.count(column) > 1})
+    if twice:
+        raise ValueError(f"{twice[0]} stands in two tables")
+    for name, values in tables["levels"].items():
+        if not isinstance(values, list):
+            raise ValueError(f"levels of {name} need a list")
+    scalars = [tables["fixed"], *(part for rule in data.get("rules", []) for part in rule.values())]
+    for name, value in (pair for part in scalars for pair in part.items()):
+        if isinstance(value, (list, dict)):
+            raise ValueError(f"{name} needs one value there")
+    keys = [(set(given), {"low", "high", "steps", "log"}) for given in tables["ranges"].values()]
+    keys += [(set(rule), {"if", "not"}) for rule in data.get("rules", [])]
+    for given, known in keys:
+        if given - known:
+            raise ValueError(f"{sorted(given - known)[0]} is none of {', '.join(sorted(known))}")
 
 
 def _range(given: dict[str, Any]) -> tuple[float, ...]:
@@ -131,15 +154,23 @@ def _check(
         for name in dict.fromkeys(named) if name in known and name not in choices
     ]  # fmt: skip
     faults += [
+        Fault(str(path), "a rule names a value that the space does not", "Write it as in levels",
+              column=name, value=str(value))
+        for rule in rules for part in rule for name, value in part.items()
+        if name in choices and value not in choices[name]
+    ]  # fmt: skip
+    faults += [
         Fault(str(path), "the column has no value to choose from", "List at least one", column=name)
         for name, values in choices.items() if not values
     ]  # fmt: skip
     if not choices:
         faults.append(Fault(str(path), "the space is empty", "Name levels, ranges or fixed values"))
-    for name, values in choices.items():
-        if name in known:
-            column = pd.DataFrame({name: pd.Series(list(values), dtype=object)})
-            faults += check_designs(column, encoder, str(path))[1]
+    first = {name: values[0] for name, values in choices.items() if name in known and values}
+    for name in first:
+        # Beside the first value of the others, for a dose needs its unit.
+        frame = pd.DataFrame([{**first, name: value} for value in choices[name]], dtype=object)
+        found = check_designs(frame, encoder, str(path))[1]
+        faults += [replace(fault, row=None) for fault in found if fault.column == name]
     if faults:
         raise FaultyInput(faults)
 
@@ -187,7 +218,7 @@ def search_designs(
         raise fail("space", "the rules leave no design", "Loosen a rule")
     designs = kept[list(space.choices)]
     typed, _ = check_designs(designs, encoder, "space")
-    found = forecaster.forecast(typed)
+    found = average_unknown(forecaster, typed)
     table = designs.assign(
         score=regeneration_score(found["predicted"]),
         score_low=regeneration_score(found["low90"]),

@@ -30,13 +30,19 @@ def parquet_chunks(path: Path, size: int = CHUNK) -> Iterator[pd.DataFrame]:
         file = pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid):
         raise fail(path, "it is not a Parquet file", "Save it as Parquet, CSV or Excel") from None
-    first = 2
-    for batch in file.iter_batches(batch_size=size):
+    first, batches = 2, file.iter_batches(batch_size=size)
+    while True:
+        try:
+            batch = next(batches, None)
+        except (OSError, pa.ArrowInvalid):
+            raise fail(path, "it is damaged", "Save it again") from None
+        if batch is None:
+            break
         frame = batch.to_pandas()
         frame = frame.astype(object).where(frame.notna(), None).replace({"": None})
         frame.index = pd.RangeIndex(first, first + len(frame))
         first += len(frame)
-        yield frame
+        yield frame.dropna(how="all")
     if first == 2:
         raise fail(path, "there is no design", "Add one row per design")
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from regencast.effects import regeneration_score
 from regencast.errors import fail
+from regencast.forecasting.unknown import average_unknown
 from regencast.training import Forecaster
 
 STEPS = 41
@@ -46,7 +47,7 @@ def sweep(
     grid = np.geomspace(low, high, STEPS) if high > 10 * low else np.linspace(low, high, STEPS)
     designs = pd.concat([design.iloc[:1]] * STEPS, ignore_index=True)
     designs[column] = grid
-    found = forecaster.forecast(designs)
+    found = average_unknown(forecaster, designs)
     return pd.DataFrame(
         {
             "value": grid,

@@ -12,6 +12,7 @@ import pandas as pd
 from regencast.corpus import Field
 from regencast.designs import DesignEncoder
 from regencast.designs.dose import UNITS
+from regencast.errors import fail
 
 #: What a written unit of a dose is in the corpus's units, and by what the value is multiplied.
 DOSES = {
@@ -31,8 +32,12 @@ WEEKS = {
 ALIKE = 0.8
 #: A number (12, 1.5e8, 2 x 10^9), then its unit.
 NUMBER = re.compile(
-    r"^\s*([0-9.]+\s*[x*]\s*10\^?[0-9]+|[0-9][0-9.]*(?:e[+-]?[0-9]+)?)\s*(.*)$", re.IGNORECASE
+    r"^\s*([0-9.]+\s*[x*]\s*10\^[0-9]+|[0-9][0-9.]*(?:e[+-]?[0-9]+)?)\s*(.*)$", re.IGNORECASE
 )
+
+
+#: A number with commas between its thousands.
+THOUSANDS = re.compile(r"^\d{1,3}(?:,\d{3})+(?![\d,])")
 
 
 def normal(text: object) -> str:
@@ -83,6 +88,7 @@ def understand(
                 frame.at[row, name] = value
                 notes[row].append(f"{name}: {cell} = {value}{' ' + unit if unit else ''}")
     _convert_units(frame, encoder, notes)
+    _unusable_doses(frame, encoder, notes)
     for column, meant in misspelt_columns(frame, encoder).items():
         for row in frame.index[frame[column].notna()]:
             notes[row].append(f"column {column} is not read ({meant} is a column)")
@@ -113,6 +119,13 @@ def has_design(frame: pd.DataFrame, encoder: DesignEncoder) -> bool:
 
 def _headers(frame: pd.DataFrame, encoder: DesignEncoder) -> pd.DataFrame:
     names = {normal(field.name): field.name for field in encoder.schema.design}
+    same: dict[str, list[str]] = {}
+    for column in frame:
+        same.setdefault(normal(column), []).append(str(column))
+    for name, columns in same.items():
+        if name in names and len(columns) > 1:
+            raise fail("the header", f"two columns mean {names[name]}", "Keep one of them",
+                       value=", ".join(columns))  # fmt: skip
     renamed = {
         column: names[normal(column)]
         for column in frame
@@ -145,10 +158,15 @@ def _reader(field: Field, encoder: DesignEncoder, synonyms: Mapping[str, str]):
 
 def _number(field: Field, cell: object) -> tuple[object, str]:
     """Read a number with a unit behind it; what is not understood stays as written."""
-    found = NUMBER.match(str(cell).replace(",", ""))
-    if found is None:
+    text = str(cell).strip()
+    thousands = THOUSANDS.match(text)
+    if thousands:
+        text = thousands[0].replace(",", "") + text[thousands.end() :]
+    found = NUMBER.match(text)
+    # A comma that parts no thousands may stand for a point: nobody's guess.
+    if found is None or found[2].startswith(","):
         return cell, ""
-    digits = re.sub(r"\s*[x*]\s*10\^?", "e", found[1])
+    digits = re.sub(r"\s*[x*]\s*10\^", "e", found[1])
     try:
         value = float(digits)
     except ValueError:
@@ -169,6 +187,21 @@ def _plain(cell: object) -> bool:
         return bool(np.isfinite(float(str(cell))))
     except ValueError:
         return False
+
+
+def _unusable_doses(
+    frame: pd.DataFrame, encoder: DesignEncoder, notes: dict[object, list[str]]
+) -> None:
+    """Say of a concentration without its volume that no dose can be reckoned from it."""
+    roles = ("dose_value", "dose_unit", "dose_volume")
+    value, unit, volume = (encoder.schema.column(role) for role in roles)
+    if value not in frame or unit not in frame:
+        return
+    for row, written in frame[unit].items():
+        per_volume = UNITS.get(str(written), ("", False))[1]
+        known = volume in frame and not pd.isna(frame.at[row, volume])
+        if per_volume and not known and not pd.isna(frame.at[row, value]):
+            notes[row].append(f"{value}: {written} without {volume} tells no dose")
 
 
 def _convert_units(

@@ -4,9 +4,8 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from regencast.corpus import Meaning, ancestors, inspect_corpus, read_corpus
+from regencast.corpus import Meaning, ancestors, inspect_corpus, read_corpus, split_labels
 from regencast.corpus.pooled import read_pooled
-from regencast.designs import split_labels
 from regencast.errors import FaultyInput
 
 POOLED = (
@@ -168,3 +167,78 @@ def test_shipped_corpus_has_no_fault_and_its_counts():
     assert len(corpus) >= 1000 and len(set(corpus.studies)) >= 600
     pooled, faults = read_pooled(ROOT / "data/corpus/pooled.csv")
     assert not faults and len(pooled) >= 100
+
+
+def constrain(package, name, constraints):
+    path = package / "datapackage.json"
+    descriptor = json.loads(path.read_text())
+    for field in descriptor["resources"][0]["schema"]["fields"]:
+        if field["name"] == name:
+            field["constraints"] = constraints
+    path.write_text(json.dumps(descriptor))
+
+
+@pytest.mark.parametrize(
+    ("constraints", "cell", "passes"),
+    [
+        ({"minimum": 0}, "0", True),
+        ({"minimum": 0}, "-1", False),
+        ({"maximum": 4}, "5", False),
+        ({"pattern": r"10\.\d+/\S+"}, "10.1/a", True),
+        ({"pattern": r"10\.\d+/\S+"}, "doi:10.1/a", False),
+        ({"enum": ["abstract", "table"]}, "blog", False),
+        ({"minimum": 1980}, "in press", False),
+    ],
+)
+def test_constraints_of_the_descriptor_are_checked(package, constraints, cell, passes):
+    add_references(package, page={pd.read_csv(package / "contrasts.csv")["study"][0]: cell})
+    constrain(package, "page", constraints)
+    _, faults = inspect_corpus(package)
+    assert [(fault.row, fault.column, fault.value) for fault in faults] == (
+        [] if passes else [(2, "page", cell)]
+    )
+
+
+@pytest.mark.parametrize("constraints", [{"required": True}, {"minimum": "0"}, {"pattern": "("}])
+def test_a_constraint_that_is_not_understood_is_told(package, constraints):
+    constrain(package, "source", constraints)
+    with pytest.raises(FaultyInput, match="a constraint cannot be read"):
+        read_corpus(package)
+
+
+def test_a_level_that_differs_by_case_alone_is_a_fault(package):
+    level = pd.read_csv(package / "contrasts.csv", dtype=str)["source"][3]
+    edit(package, source=(3, level.swapcase()))
+    _, faults = inspect_corpus(package)
+    assert [(fault.row, fault.column, fault.value) for fault in faults] == [
+        (5, "source", level.swapcase())
+    ]
+    assert level in faults[0].remedy
+
+
+@pytest.mark.parametrize(("cell", "passes"), [("P = 0.2", True), ("2", False), ("n.d.", False)])
+def test_a_p_value_is_one(package, cell, passes):
+    path = package / "datapackage.json"
+    descriptor = json.loads(path.read_text())
+    descriptor["resources"][0]["schema"]["fields"].append({"name": "p", "role": "p_value"})
+    path.write_text(json.dumps(descriptor))
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    table.assign(p="").to_csv(package / "contrasts.csv", index=False)
+    edit(package, p=(1, cell))
+    _, faults = inspect_corpus(package)
+    assert [(fault.row, fault.value) for fault in faults] == ([] if passes else [(3, cell)])
+
+
+def test_a_spelling_must_lead_to_a_level_that_exists(package):
+    add_table(package, "vocabulary", "column,level,definition,parent\nsource,fat,from fat,\n")
+    add_table(package, "synonyms", "column,written,level\nsource,adipose,fat\nsource,marow,bona\n")
+    _, faults = inspect_corpus(package)
+    assert [(fault.row, fault.column, fault.value) for fault in faults] == [(3, "level", "bona")]
+
+
+@pytest.mark.parametrize(("separator", "called"), [(";", "semicolons"), ("\t", "tabs")])
+def test_a_table_with_another_separator_is_told_so(package, separator, called):
+    path = package / "contrasts.csv"
+    path.write_text(path.read_text().replace(",", separator))
+    with pytest.raises(FaultyInput, match=f"separated by {called}"):
+        read_corpus(package)

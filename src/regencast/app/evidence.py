@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from regencast.app.forms import LONGEST
-from regencast.corpus import Corpus
-from regencast.designs import split_labels
+from regencast.corpus import Corpus, split_labels
 from regencast.effects import Effects
 from regencast.forecasting import found_text
 

@@ -8,9 +8,8 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
-from regencast.corpus import Corpus, Field, Meaning, label_counts
+from regencast.corpus import Corpus, Field, Meaning, label_counts, split_labels
 from regencast.corpus.schema import SIZE_ROLES
-from regencast.designs import split_labels
 from regencast.designs.dose import UNITS
 from regencast.errors import RegencastError
 from regencast.forecasting import read_designs
@@ -78,7 +77,7 @@ def _question(field: Field, corpus: Corpus) -> Question:
     common = field.role in ALWAYS or bool(values.notna().mean() >= COMMON)
     if field.type == "number":
         return Question(field.name, _called(field), "number", (), _range(field, corpus), common)
-    labels = tuple(_labels(field, value) for value in values)
+    labels = tuple(field.levels(value) for value in values)
     counts = label_counts(corpus, field.name, labels)
     levels = list(counts.index)
     if field.role == "dose_unit":
@@ -116,12 +115,6 @@ def _range(field: Field, corpus: Corpus) -> str:
 def _span(values: pd.Series) -> str:
     low, high = values.quantile(0.05), values.quantile(0.95)
     return f"{low:.3g} to {high:.3g}"
-
-
-def _labels(field: Field, value: object) -> tuple[str, ...]:
-    if field.kind == "labels":
-        return split_labels(value)
-    return () if pd.isna(value) else (str(value),)
 
 
 def _grouped(options: list[Option]) -> tuple[tuple[str, tuple[Option, ...]], ...]:

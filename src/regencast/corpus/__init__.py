@@ -9,7 +9,7 @@ from regencast.corpus.counts import REST, label_counts, pair_counts
 from regencast.corpus.package import Corpus, inspect_corpus, read_corpus
 from regencast.corpus.pooled import read_pooled
 from regencast.corpus.pvalue import read_p
-from regencast.corpus.schema import Field, Schema
+from regencast.corpus.schema import Field, Schema, split_labels
 from regencast.corpus.vocabulary import Meaning, Vocabulary, ancestors
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "read_corpus",
     "read_p",
     "read_pooled",
+    "split_labels",
 ]

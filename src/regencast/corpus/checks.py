@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from regencast.corpus.pvalue import read_p
+from regencast.corpus.pvalue import is_p, read_p
 from regencast.corpus.schema import PLAIN, Field, Schema
 from regencast.errors import Fault
 
@@ -112,6 +112,31 @@ def _rules(field: Field) -> Iterator[tuple[str, str, Callable[[object], bool]]]:
     levels = LEVELS.get(field.role)
     if levels:
         yield "the level is unknown", f"Use one of {', '.join(levels)}", levels.__contains__
+    if field.role == "p_value":
+        yield "it is no p-value", "Write it as reported (0.012, <0.05, ns)", is_p
+    yield from _constraint_rules(field.constraints or {})
+
+
+def _constraint_rules(constraints: dict) -> Iterator[tuple[str, str, Callable[[object], bool]]]:
+    """Yield the rules of a field's Frictionless constraints."""
+    low, high = constraints.get("minimum", -math.inf), constraints.get("maximum", math.inf)
+    if "minimum" in constraints or "maximum" in constraints:
+        told = [f"{end} {constraints[end]}" for end in ("minimum", "maximum") if end in constraints]
+        yield (
+            "it is no number within the descriptor's limits",
+            f"Write a number ({', '.join(told)}), or leave it empty",
+            lambda cell: _is_number(cell) and low <= float(str(cell)) <= high,
+        )
+    if "pattern" in constraints:
+        pattern = re.compile(constraints["pattern"])
+        yield (
+            "it is not written as the descriptor asks",
+            f"Write it after the pattern {pattern.pattern}, or leave it empty",
+            lambda cell: bool(pattern.fullmatch(str(cell))),
+        )
+    if "enum" in constraints:
+        allowed = [str(level) for level in constraints["enum"]]
+        yield "the level is unknown", f"Use one of {', '.join(allowed)}", allowed.__contains__
 
 
 def _is_number(cell: object) -> bool:
@@ -229,6 +254,41 @@ def comparison_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fa
                   "what was given beside", int(row), field.name, comparator)
             for row in frame.index[same.fillna(False)]
         ]  # fmt: skip
+    return faults
+
+
+def spelling_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
+    """Check that no two levels of a factor differ by case alone.
+
+    They would be learned as two.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Typed, indexed by spreadsheet row.
+    schema : Schema
+    file : str
+
+    Returns
+    -------
+    list of Fault
+        One for each rarer spelling, at its first row.
+    """
+    faults = []
+    for field in schema.fields:
+        if field.kind not in ("category", "labels"):
+            continue
+        levels = frame[field.name].map(field.levels).explode().dropna()
+        counts = levels.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+        usual: dict[str, str] = {}
+        for level in counts.index:
+            known = usual.setdefault(level.casefold(), level)
+            if known != level:
+                row = int(levels.index[levels.eq(level)][0])
+                faults.append(
+                    Fault(file, f"the level differs from {known} by case alone",
+                          f"Write {known}, or rename one", row, field.name, level)
+                )  # fmt: skip
     return faults
 
 

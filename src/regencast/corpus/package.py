@@ -11,7 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from regencast.corpus.checks import cell_faults, comparison_faults, row_faults, study_faults
+from regencast.corpus.checks import (
+    cell_faults,
+    comparison_faults,
+    row_faults,
+    spelling_faults,
+    study_faults,
+)
 from regencast.corpus.pooled import read_pooled
 from regencast.corpus.schema import Schema, read_schema
 from regencast.corpus.synonyms import read_synonyms
@@ -110,6 +116,7 @@ def inspect_corpus(package: Path | str) -> tuple[Corpus | None, list[Fault]]:
     frame = _typed(text, schema, spoiled)
     faults += row_faults(frame, schema, file)
     faults += comparison_faults(frame, schema, file)
+    faults += spelling_faults(frame, schema, file)
     faults += study_faults(frame, schema, file)
     pooled: pd.DataFrame | None = None
     synonyms: dict[str, dict[str, str]] = {}
@@ -118,11 +125,12 @@ def inspect_corpus(package: Path | str) -> tuple[Corpus | None, list[Fault]]:
         if "pooled" in beside:
             pooled, more = read_pooled(beside["pooled"])
             faults += more
-        if "synonyms" in beside:
-            synonyms, more = read_synonyms(beside["synonyms"], schema)
-            faults += more
         if "vocabulary" in beside:
             vocabulary, more = read_vocabulary(beside["vocabulary"], schema)
+            faults += more
+        if "synonyms" in beside:
+            levels = _levels(frame, schema, vocabulary)
+            synonyms, more = read_synonyms(beside["synonyms"], schema, levels)
             faults += more
     except FaultyInput as error:
         faults += error.faults
@@ -173,6 +181,16 @@ def corpus_digest(frame: pd.DataFrame, schema: Schema) -> str:
     roles = json.dumps(schema.to_dict(), sort_keys=True)
     cells = frame.to_csv(index=False, lineterminator="\n")
     return hashlib.sha256(f"{roles}\n{cells}".encode()).hexdigest()
+
+
+def _levels(frame: pd.DataFrame, schema: Schema, vocabulary: Vocabulary) -> dict[str, set[str]]:
+    """Return, by design column, the levels that contrasts use or the vocabulary defines."""
+    return {
+        field.name: {level for cell in frame[field.name].unique() for level in field.levels(cell)}
+        | set(vocabulary.get(field.name, ()))
+        for field in schema.design
+        if field.type == "string"
+    }
 
 
 def _require_columns(text: pd.DataFrame, schema: Schema, table: Path) -> None:

@@ -8,6 +8,28 @@ import pandas as pd
 
 #: The level at which a test is called significant.
 LEVEL = 0.05
+NOT_SIGNIFICANT = ("ns", "n.s.")
+WRITTEN = re.compile(r"([<>≤≥=]?)=?(0?\.\d+|[01](?:\.0+)?|\d+(?:\.\d+)?e-\d+)")
+
+
+def is_p(text: object) -> bool:
+    """Return whether a text is a p-value as papers write it.
+
+    Parameters
+    ----------
+    text : object
+
+    Examples
+    --------
+    >>> [is_p(p) for p in ("<0.01", "P = 0.2", "ns", "2", "n. d.")]
+    [True, True, True, False, False]
+    """
+    word = _bare(text)
+    return word in NOT_SIGNIFICANT or WRITTEN.fullmatch(word) is not None
+
+
+def _bare(text: object) -> str:
+    return str(text).strip().lower().replace("p", "").replace(" ", "")
 
 
 def read_p(text: object) -> bool | None:
@@ -31,15 +53,15 @@ def read_p(text: object) -> bool | None:
     """
     if text is None or pd.isna(text):
         return None
-    word = str(text).strip().lower().replace("p", "").replace(" ", "")
-    if word in ("ns", "n.s."):
+    word = _bare(text)
+    if word in NOT_SIGNIFICANT:
         return False
-    match = re.fullmatch(r"([<>=]?)=?(0?\.\d+|1(?:\.0+)?|\d+(?:\.\d+)?e-\d+)", word)
+    match = WRITTEN.fullmatch(word)
     if match is None:
         return None
     value = float(match[2])
-    if match[1] == "<":
+    if match[1] in ("<", "≤"):
         return True if value <= LEVEL else None
-    if match[1] == ">":
+    if match[1] in (">", "≥"):
         return False if value >= LEVEL else None
     return None if value == LEVEL else value < LEVEL

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from regencast.errors import Fault, FaultyInput, fail
 
@@ -39,6 +42,8 @@ BESIDE = ("pooled", "synonyms", "vocabulary")
 FREE_ROLES = ("reference", "note")
 ROLES = ("study", "contrast", "factor", *DOSE_ROLES, *OUTCOME_ROLES, *FREE_ROLES)
 KINDS = ("category", "labels", "number", "log_number")
+#: The constraints of a Frictionless table schema that are checked.
+CONSTRAINTS = ("minimum", "maximum", "pattern", "enum")
 DOSE_GROUP = "dose"
 #: Animals per group are known before a study is run, and small studies report larger effects
 #: (Sterne, Gavaghan and Egger 2000, J Clin Epidemiol 53:1119-1129): they are a moderator.
@@ -50,13 +55,37 @@ LONGEST_NAME = 255
 PLAIN = "none"
 
 
+def split_labels(value: object) -> tuple[str, ...]:
+    """Return the labels of a cell, each once.
+
+    Parameters
+    ----------
+    value : object
+        Labels joined by ``+``, or a missing value.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> split_labels("hypoxia + 3d_culture")
+    ('hypoxia', '3d_culture')
+    """
+    if value is None or pd.isna(value):
+        return ()
+    parts = (part.strip() for part in str(value).split("+"))
+    return tuple(dict.fromkeys(part for part in parts if part))
+
+
 @dataclass(frozen=True)
 class Field:
     """One column: its name, type (``string`` or ``number``), role and, for a factor, its kind.
 
     ``group`` is the design factor that a scientist would name; by default the column itself.
     ``compares`` stands on the column that names the comparator: for a level that makes the row a
-    head-to-head comparison (``unmodified_ev``), the columns that it may vary.
+    head-to-head comparison (``unmodified_ev``), the columns that it may vary. ``constraints`` are
+    those of the Frictionless table schema: what a filled cell may hold beyond its role's rules.
     """
 
     name: str
@@ -65,6 +94,7 @@ class Field:
     kind: str | None = None
     group: str | None = None
     compares: dict[str, list[str]] | None = None
+    constraints: dict[str, object] | None = None
 
     @property
     def factor(self) -> str:
@@ -74,6 +104,12 @@ class Field:
         if self.role in SIZE_ROLES:
             return self.group or SIZE_GROUP
         return self.group or self.name
+
+    def levels(self, cell: object) -> tuple[str, ...]:
+        """Return the levels that a cell names: none where it is missing, several of labels."""
+        if self.kind == "labels":
+            return split_labels(cell)
+        return () if cell is None or pd.isna(cell) else (str(cell),)
 
     @property
     def is_design(self) -> bool:
@@ -254,9 +290,35 @@ def _read_fields(file: str, entries: list) -> tuple[tuple[Field, ...], list[Faul
                 )
             )
             continue
-        kind_of_cell = "number" if number else "string"
-        fields.append(Field(name, kind_of_cell, role, kind, entry.get("group"), compares))
+        constraints = entry.get("constraints")
+        if constraints is not None and not _are_constraints(constraints):
+            faults.append(
+                Fault(
+                    file,
+                    "a constraint cannot be read",
+                    "Use minimum and maximum (numbers), pattern (a regular expression), enum (a "
+                    "list)",
+                    column=name,
+                    value=str(constraints),
+                )
+            )
+            continue
+        cell = "number" if number else "string"
+        fields.append(Field(name, cell, role, kind, entry.get("group"), compares, constraints))
     return tuple(fields), faults
+
+
+def _are_constraints(constraints: object) -> bool:
+    if not isinstance(constraints, dict) or not set(constraints) <= set(CONSTRAINTS):
+        return False
+    try:
+        re.compile(constraints.get("pattern", ""))
+    except (re.error, TypeError):
+        return False
+    ends = [constraints[end] for end in ("minimum", "maximum") if end in constraints]
+    return isinstance(constraints.get("enum", []), list) and all(
+        isinstance(end, int | float) and not isinstance(end, bool) for end in ends
+    )
 
 
 def _is_comparison(compares: object, entries: list) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from regencast.corpus.schema import Schema
@@ -11,7 +12,9 @@ from regencast.errors import Fault
 COLUMNS = ("column", "written", "level")
 
 
-def read_synonyms(path: Path, schema: Schema) -> tuple[dict[str, dict[str, str]], list[Fault]]:
+def read_synonyms(
+    path: Path, schema: Schema, levels: Mapping[str, Collection[str]]
+) -> tuple[dict[str, dict[str, str]], list[Fault]]:
     """Read and check a table of spellings.
 
     Parameters
@@ -19,6 +22,8 @@ def read_synonyms(path: Path, schema: Schema) -> tuple[dict[str, dict[str, str]]
     path : Path
         A CSV file: column (of the contrasts), written, level.
     schema : Schema
+    levels : mapping
+        By column, the levels that the contrasts use or the vocabulary defines.
 
     Returns
     -------
@@ -37,6 +42,12 @@ def read_synonyms(path: Path, schema: Schema) -> tuple[dict[str, dict[str, str]]
             faults.append(
                 Fault(file, "it names no design column, or a cell is empty",
                       "Write column, spelling and level", int(row), "column", str(column))
+            )  # fmt: skip
+            continue
+        if level not in levels.get(column, ()):
+            faults.append(
+                Fault(file, "no contrast has the level, nor does the vocabulary",
+                      "Correct it, or take the spelling out", int(row), "level", str(level))
             )  # fmt: skip
             continue
         synonyms.setdefault(column, {})[written] = level

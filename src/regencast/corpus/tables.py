@@ -48,6 +48,13 @@ def read_text_table(path: Path, required: tuple[str, ...] = ()) -> tuple[pd.Data
     if not records or not any(records[0]):
         raise fail(path, "the file is empty", "It needs a header and one row per contrast")
     header = [name.strip() for name in records[0]]
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and separator in header[0]:
+            raise fail(
+                path,
+                f"its columns are separated by {name}",
+                "Save it as comma separated text, UTF-8",
+            )
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise FaultyInput(

@@ -6,6 +6,6 @@ Must not know: outcomes, models, folds.
 """
 
 from regencast.designs.dose import normalise_dose
-from regencast.designs.encoder import NOT_REPORTED, DesignEncoder, Feature, split_labels
+from regencast.designs.encoder import NOT_REPORTED, DesignEncoder, Feature
 
-__all__ = ["NOT_REPORTED", "DesignEncoder", "Feature", "normalise_dose", "split_labels"]
+__all__ = ["NOT_REPORTED", "DesignEncoder", "Feature", "normalise_dose"]

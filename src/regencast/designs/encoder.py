@@ -149,7 +149,7 @@ class DesignEncoder:
         pairs = [
             (token, study)
             for value, study in zip(values, studies, strict=True)
-            for token in _tokens(field, value)
+            for token in field.levels(value)
         ]
         count: dict[str, set] = {}
         for token, study in pairs:
@@ -211,7 +211,7 @@ class DesignEncoder:
                 within.setdefault(level, []).append(j)
         table = np.zeros((len(texts) + 1, len(names) + len(coding.classes)))
         for i, text in enumerate(texts):
-            for token in _tokens(field, text):
+            for token in field.levels(text):
                 table[i, [place.get(token, place[RARE]), *within.get(token, [])]] = 1.0
         table[-1, place[NOT_REPORTED]] = 1.0
         matrix = table[codes]
@@ -278,35 +278,6 @@ class DesignEncoder:
         )
         encoder.features_ = tuple(Feature(**feature) for feature in data["features"])
         return encoder
-
-
-def split_labels(value: object) -> tuple[str, ...]:
-    """Return the labels of a cell, each once.
-
-    Parameters
-    ----------
-    value : object
-        Labels joined by ``+``, or a missing value.
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    >>> split_labels("hypoxia + 3d_culture")
-    ('hypoxia', '3d_culture')
-    """
-    if value is None or pd.isna(value):
-        return ()
-    parts = (part.strip() for part in str(value).split("+"))
-    return tuple(dict.fromkeys(part for part in parts if part))
-
-
-def _tokens(field: Field, value: object) -> tuple[str, ...]:
-    if field.kind == "labels":
-        return split_labels(value)
-    return () if value is None or pd.isna(value) else (str(value),)
 
 
 def _log10(values: np.ndarray) -> np.ndarray:

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from regencast.corpus import Corpus, Field
-from regencast.designs import split_labels
+from regencast.corpus import Corpus, Field, split_labels
 from regencast.explaining.style import BLUE, GREY, PALE, new_figure, save
 from regencast.words import readable, readable_level
 

@@ -11,9 +11,8 @@ import pandas as pd
 from scipy.stats import binomtest
 from statsmodels.stats.meta_analysis import combine_effects
 
-from regencast.corpus import Corpus, Field
+from regencast.corpus import Corpus, Field, split_labels
 from regencast.corpus.schema import PLAIN, SIZE_ROLES
-from regencast.designs import split_labels
 from regencast.effects import Effects
 from regencast.words import readable_level
 

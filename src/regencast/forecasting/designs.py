@@ -11,7 +11,7 @@ import pandas as pd
 
 from regencast.corpus.schema import SIZE_ROLES
 from regencast.corpus.tables import read_text_table
-from regencast.designs import DesignEncoder, split_labels
+from regencast.designs import DesignEncoder
 from regencast.designs.dose import UNITS
 from regencast.errors import Fault, FaultyInput, fail
 from regencast.forecasting.understand import normal, understand
@@ -86,12 +86,11 @@ def check_designs(
         typed[field.name] = values.astype(object)
         known = _known(encoder, field.name, field.role)
         for row, value in values.items():
-            tokens = split_labels(value) if field.kind == "labels" else (value,)
-            for token in tokens:
+            for token in field.levels(value):
                 if allow_new and field.role == "factor":
                     continue
-                if not pd.isna(token) and known and str(token) not in known:
-                    near = difflib.get_close_matches(str(token), known, 3, 0.0)
+                if known and token not in known:
+                    near = difflib.get_close_matches(token, known, 3, 0.0)
                     faults.append(
                         Fault(
                             file,
@@ -99,7 +98,7 @@ def check_designs(
                             f"The nearest are {', '.join(near)}",
                             int(row),
                             field.name,
-                            str(token),
+                            token,
                         )
                     )
     return typed, [*faults, *_without_unit(typed, encoder, file)]
@@ -123,11 +122,7 @@ def new_levels(typed: pd.DataFrame, encoder: DesignEncoder) -> np.ndarray:
     for field in encoder.schema.design:
         if field.kind in ("category", "labels"):
             known = set(encoder.known_levels(field.name))
-            labels = field.kind == "labels"
-            found |= [
-                not pd.isna(v) and not set(split_labels(v) if labels else (str(v),)) <= known
-                for v in typed[field.name]
-            ]
+            found |= [not known.issuperset(field.levels(cell)) for cell in typed[field.name]]
     return found
 
 

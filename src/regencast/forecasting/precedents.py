@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from regencast.corpus import Corpus, Field
-from regencast.designs import split_labels
+from regencast.corpus import Corpus, Field, split_labels
 from regencast.effects import Effects
 from regencast.training import Forecaster
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import truncnorm
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.utils.estimator_checks import check_estimator
 
 from conftest import SMALL
@@ -40,6 +41,7 @@ from regencast.training.blend import trusted_share
 from regencast.training.calibration import calibrate
 from regencast.training.forecaster import planned_variance
 from regencast.training.prior import prior_from_pooled
+from regencast.training.trees import load_forest, save_forest
 
 # A weight of two is not two rows: trees sample rows and count them in leaves, and in the process
 # each row has a deviation of its own, which a weight does not halve.
@@ -346,3 +348,37 @@ def test_ssri_anxiety_holds_its_skill_and_coverage(bench):
     result = skill(table)
     assert len(table) == len(corpus) and result["r2cv"] >= 0.25
     assert 0.85 <= result["coverage90"] <= 0.95
+
+
+@pytest.fixture
+def forest():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    return RandomForestRegressor(5, random_state=0).fit(X, X[:, 0] + rng.normal(size=60)), X
+
+
+def test_a_forest_is_read_back_as_it_was(forest, tmp_path):
+    grown, X = forest
+    save_forest(grown, tmp_path / "forest.npz")
+    again = load_forest(tmp_path / "forest.npz", 3)
+    np.testing.assert_array_equal(again.predict(X), grown.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda saved: saved["nodes"]["left_child"].__setitem__(0, 10**6), "damaged"),
+        (lambda saved: saved["nodes"]["right_child"].__setitem__(0, 0), "damaged"),
+        (lambda saved: saved["nodes"]["feature"].__setitem__(0, 3), "damaged"),
+        (lambda saved: saved.pop("values"), "no forest"),
+        (lambda saved: saved.update(nodes=saved["values"]), "no forest"),
+        (lambda saved: saved.update(counts=saved["counts"][:-1]), "no forest"),
+    ],
+)
+def test_a_damaged_forest_is_refused(forest, tmp_path, spoil, said):
+    save_forest(forest[0], tmp_path / "forest.npz")
+    saved = dict(np.load(tmp_path / "forest.npz"))
+    spoil(saved)
+    np.savez(tmp_path / "spoilt.npz", **saved)
+    with pytest.raises(FaultyInput, match=said):
+        load_forest(tmp_path / "spoilt.npz", 3)

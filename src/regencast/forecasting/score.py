@@ -88,7 +88,8 @@ def score_designs(
     if good.empty:
         return result
     designs = typed.loc[good]
-    forecast = average_unknown(forecaster, designs, new_levels(designs, encoder))
+    new = new_levels(designs, encoder)
+    forecast = average_unknown(forecaster, designs, new, narrowing=True)
     for name, column in (("score", "predicted"), ("score_low", "low90"), ("score_high", "high90")):
         result.loc[good, name] = regeneration_score(forecast[column]).round(2)
         effect = name.replace("score", "effect")

@@ -18,7 +18,10 @@ LEAST = 0.02
 
 
 def average_unknown(
-    forecaster: Forecaster, designs: pd.DataFrame, new: np.ndarray | None = None
+    forecaster: Forecaster,
+    designs: pd.DataFrame,
+    new: np.ndarray | None = None,
+    narrowing: bool = False,
 ) -> pd.DataFrame:
     """Forecast designs, averaging what they leave open over the corpus.
 
@@ -32,26 +35,35 @@ def average_unknown(
         Typed.
     new : ndarray of bool, shape (n,), optional
         Designs with a level that the corpus lacks; they are forecast as lying beyond support.
+    narrowing : bool, default False
+        Whether to find which open fields move the forecast most; each of them takes as long as
+        the forecast itself.
 
     Returns
     -------
     pandas.DataFrame
-        As `Forecaster.forecast`, its intervals widened by the spread over the draws, and
-        ``would_narrow``: the open fields that move the forecast most.
+        As `Forecaster.forecast`, its intervals widened by the spread over the draws, and with
+        ``narrowing`` the column ``would_narrow``: the open fields that move the forecast most.
     """
     encoder = forecaster.blend.encoder
     found = forecaster.forecast(designs, beyond=new)
-    found["would_narrow"] = ""
+    if narrowing:
+        found["would_narrow"] = ""
     factors = list(dict.fromkeys(feature.factor for feature in encoder.features_))
     open_ = _open_factors(designs, encoder, factors)
-    drawn = {factor: _draws(forecaster, factor, k) for k, factor in enumerate(factors)}
+    drawn = {
+        factor: _draws(forecaster, factor, k)
+        for k, factor in enumerate(factors)
+        if open_[factor].any()
+    }
     rows = np.flatnonzero(open_.any(axis=1))
     for start in range(0, len(rows), BATCH):
         part = rows[start : start + BATCH]
         X = encoder.transform(designs.iloc[part])
-        mean, extra, alone = _averages(forecaster, X, open_.iloc[part], drawn)
+        mean, extra, alone = _averages(forecaster, X, open_.iloc[part], drawn, narrowing)
         _widen(forecaster, found, designs.index[part], mean, extra)
-        found.loc[designs.index[part], "would_narrow"] = _named(alone, len(part))
+        if narrowing:
+            found.loc[designs.index[part], "would_narrow"] = _named(alone, len(part))
     return found
 
 
@@ -74,8 +86,9 @@ def _averages(
     X: np.ndarray,
     open_: pd.DataFrame,
     drawn: dict[str, tuple[np.ndarray, np.ndarray]],
+    narrowing: bool,
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Return mean and spread over the draws, and the spread that each open factor gives alone."""
+    """Return mean and spread over the draws, and if asked for that of each open factor alone."""
     whole = np.repeat(X[None], DRAWS, axis=0)
     singles: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for factor in open_.columns[open_.any()]:
@@ -83,11 +96,11 @@ def _averages(
         if not len(values):
             continue
         here = np.flatnonzero(open_[factor].to_numpy())
-        single = np.repeat(X[None, here], DRAWS, axis=0)
-        for place in range(DRAWS):
-            whole[place][np.ix_(here, columns)] = values[place]
-            single[place][:, columns] = values[place]
-        singles[factor] = here, single
+        whole[np.ix_(range(DRAWS), here, columns)] = values[:, None]
+        if narrowing:
+            single = np.repeat(X[None, here], DRAWS, axis=0)
+            single[:, :, columns] = values[:, None]
+            singles[factor] = here, single
     # One call for all draws: a call costs more than its rows where these are few.
     forecasts = _forecasts(forecaster, [whole, *(drawn for _, drawn in singles.values())])
     alone = {factor: np.zeros(len(X)) for factor in singles}

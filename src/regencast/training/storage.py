@@ -26,6 +26,7 @@ from regencast.training.blend import Blend
 from regencast.training.calibration import Calibration
 from regencast.training.forecaster import Forecaster
 from regencast.training.support import Support
+from regencast.training.trees import load_forest, save_forest
 
 FAMILIES = {
     kind.__name__: kind for kind in (CensoredRidge, IntervalBoosting, IntervalForest, StudyProcess)
@@ -49,7 +50,7 @@ STATES = {
 
 
 def save_forecaster(forecaster: Forecaster, folder: Path) -> None:
-    """Write a forecaster to a folder of JSON, XGBoost and skops files with their digests."""
+    """Write a forecaster to a folder of JSON, XGBoost and numpy files with their digests."""
     folder.mkdir(parents=True, exist_ok=True)
     blend = forecaster.blend
     members = [_save_member(member, folder, k) for k, member in enumerate(blend.members)]
@@ -150,10 +151,8 @@ def _save_member(member: ResidualRegressor, folder: Path, place: int) -> dict[st
         entry["file"], entry["unit"] = f"member{place}.ubj", member.unit_
         member.booster_.save_model(folder / entry["file"])
     elif isinstance(member, IntervalForest):
-        from skops.io import dump
-
-        entry["file"] = f"member{place}.skops"
-        dump(member.forest_, folder / entry["file"])
+        entry["file"] = f"member{place}.npz"
+        save_forest(member.forest_, folder / entry["file"])
     return entry
 
 
@@ -175,22 +174,8 @@ def _load_member(entry: dict[str, Any], folder: Path, digests: dict) -> Residual
         member.booster_.set_param({"nthread": 1})
         member.unit_ = entry["unit"]
     elif isinstance(member, IntervalForest):
-        from skops.io import load
-
-        # Beyond what skops trusts only the trees' plain arrays are allowed, and these are checked.
-        member.forest_ = load(folder / entry["file"], trusted=["sklearn.tree._tree.Tree"])
-        _check_trees(member.forest_, entry["n_features"], folder / entry["file"])
+        member.forest_ = load_forest(folder / entry["file"], entry["n_features"])
     return member
-
-
-def _check_trees(forest: Any, n_features: int, file: Path) -> None:
-    """Refuse trees whose indices point outside: scikit-learn follows them without a check."""
-    for one in forest.estimators_:
-        tree = one.tree_
-        children = np.concatenate([tree.children_left, tree.children_right])
-        inside = (children >= -1) & (children < tree.node_count)
-        if not (inside.all() and (tree.feature < n_features).all() and (tree.feature >= -2).all()):
-            raise fail(file, "a tree of the forest is damaged", "Train again")
 
 
 def _baseline_state(baseline: RandomEffectsMean) -> dict[str, Any]:

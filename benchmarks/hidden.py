@@ -84,7 +84,7 @@ def one_repeat(corpus: Corpus, effects: Effects, seed: int) -> list[dict]:
     """Return R2cv of the three regimes for each share of hidden studies, on the same folds."""
     folds = study_folds(corpus.studies, FOLDS, seed)
     every = np.full(len(corpus), True)
-    table = cross_validate(corpus, effects, Experiment(), folds, jobs=1)
+    table = cross_validate(corpus, Experiment(), folds, jobs=1)
 
     def r2(predicted: np.ndarray) -> float:
         # One yardstick for all: the error of the baseline that saw every number.

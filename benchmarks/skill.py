@@ -22,7 +22,7 @@ def measure(name: str) -> dict:
     effects = read_effects(corpus)
     folds = read_folds(folder / "folds.csv", corpus)
     start = time.perf_counter()
-    table = cross_validate(corpus, effects, Experiment(), folds)
+    table = cross_validate(corpus, Experiment(), folds)
     seconds = time.perf_counter() - start
     r2 = {"regencast": skill(table)["r2cv"]}
     r_held, skipped = from_r(corpus, effects, folds)

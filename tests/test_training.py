@@ -78,11 +78,11 @@ def test_a_cluster_gives_the_folds_and_resamples_of_one_process(simulated):
 
     corpus, effects, forecaster = simulated
     folds = study_folds(corpus.studies, 4, 1)
-    one = cross_validate(corpus, effects, SMALL, folds, jobs=1)
+    one = cross_validate(corpus, SMALL, folds, jobs=1)
     sizes = factor_importance(forecaster, corpus, effects, resamples=20, jobs=1).resampled
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         address = cluster.scheduler_address
-        many = cross_validate(corpus, effects, SMALL, folds, cluster=address)
+        many = cross_validate(corpus, SMALL, folds, cluster=address)
         found = factor_importance(forecaster, corpus, effects, resamples=20, cluster=address)
     pd.testing.assert_frame_equal(one, many, check_exact=True)
     np.testing.assert_array_equal(sizes, found.resampled)
@@ -111,10 +111,10 @@ def test_distances_by_matrix_product_are_city_block_ones(simulated):
 
 
 def test_known_truth_is_found_and_forecasts_do_not_depend_on_jobs(simulated):
-    corpus, effects, forecaster = simulated
+    corpus, _, forecaster = simulated
     folds = study_folds(corpus.studies, 4, 1)
-    one = cross_validate(corpus, effects, SMALL, folds, jobs=1)
-    two = cross_validate(corpus, effects, SMALL, folds, jobs=2)
+    one = cross_validate(corpus, SMALL, folds, jobs=1)
+    two = cross_validate(corpus, SMALL, folds, jobs=2)
     pd.testing.assert_frame_equal(one, two, check_exact=True)
     assert skill(one)["r2cv"] > 0.2
     found = factor_shapley(forecaster, corpus.frame)
@@ -344,7 +344,7 @@ def test_with_few_measured_studies_skill_in_size_is_not_judged():
 def test_ssri_anxiety_holds_its_skill_and_coverage(bench):
     corpus = read_corpus(bench / "ssri_anxiety")
     folds = read_folds(bench / "ssri_anxiety/folds.csv", corpus)
-    table = cross_validate(corpus, read_effects(corpus), Experiment(), folds)
+    table = cross_validate(corpus, Experiment(), folds)
     result = skill(table)
     assert len(table) == len(corpus) and result["r2cv"] >= 0.25
     assert 0.85 <= result["coverage90"] <= 0.95
@@ -382,3 +382,17 @@ def test_a_damaged_forest_is_refused(forest, tmp_path, spoil, said):
     np.savez(tmp_path / "spoilt.npz", **saved)
     with pytest.raises(FaultyInput, match=said):
         load_forest(tmp_path / "spoilt.npz", 3)
+
+
+def test_training_folds_borrow_nothing_from_the_studies_that_they_forecast(simulated):
+    corpus = simulated[0]
+    folds = study_folds(corpus.studies, 3, 1)
+    parts = []
+
+    def read(part):
+        parts.append(set(part.contrasts))
+        return read_effects(part)
+
+    cross_validate(corpus, SMALL, folds, jobs=1, read=read)
+    seen = [set(corpus.contrasts[folds != name]) for name in dict.fromkeys(folds)]
+    assert all(part in parts for part in seen) and len(parts) == len(seen) + 1

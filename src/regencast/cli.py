@@ -208,7 +208,6 @@ def evaluate(
 ) -> None:
     """Forecast every contrast by a model that never saw its study."""
     from regencast.corpus import read_corpus
-    from regencast.effects import read_effects
     from regencast.training import cross_validate, read_experiment, read_folds, skill, study_folds
 
     may_write_table(output, force)
@@ -220,7 +219,7 @@ def evaluate(
     if len(set(given)) < 2:
         raise fail(folds or "folds", "there is only one fold", "At least two are needed")
     with progress_bar("Outer folds", len(set(given))) as step:
-        table = cross_validate(read, read_effects(read), plan, given, jobs, step, cluster)
+        table = cross_validate(read, plan, given, jobs, step, cluster)
     write_table(table, output)
     for key, value in skill(table).items():
         click.echo(f"{key}: {value:.4g}", err=True)

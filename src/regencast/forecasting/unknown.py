@@ -96,7 +96,7 @@ def _averages(
         if not len(values):
             continue
         here = np.flatnonzero(open_[factor].to_numpy())
-        whole[np.ix_(range(DRAWS), here, columns)] = values[:, None]
+        whole[np.ix_(np.arange(DRAWS), here, columns)] = values[:, None]
         if narrowing:
             single = np.repeat(X[None, here], DRAWS, axis=0)
             single[:, :, columns] = values[:, None]

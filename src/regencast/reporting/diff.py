@@ -105,7 +105,7 @@ def _judged(
 ) -> tuple[dict[str, float], str, Forecaster]:
     effects = read_effects(corpus)
     folds = study_folds(corpus.studies, experiment.outer_folds, experiment.seed)
-    table = cross_validate(corpus, effects, experiment, folds, progress=progress)
+    table = cross_validate(corpus, experiment, folds, progress=progress)
     forecaster, _ = fit_forecaster(corpus, effects, experiment)
     return skill(table), judge(table, experiment.seed).sentence, forecaster
 

@@ -72,7 +72,7 @@ def run_training(
     effects = read_effects(corpus)
     mlflow = tracking()
     folds = study_folds(corpus.studies, experiment.outer_folds, experiment.seed)
-    table = cross_validate(corpus, effects, experiment, folds, progress=progress, cluster=cluster)
+    table = cross_validate(corpus, experiment, folds, progress=progress, cluster=cluster)
     verdict = judge(table, experiment.seed).sentence
     metrics = skill(table)
     forecaster, candidates = fit_forecaster(corpus, effects, experiment)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from regencast.corpus import Corpus
-from regencast.effects import Effects
+from regencast.effects import Effects, read_effects
 from regencast.tasks import run_each
 from regencast.training.experiment import Experiment
 from regencast.training.forecaster import fit_forecaster
@@ -16,19 +16,21 @@ from regencast.training.forecaster import fit_forecaster
 
 def cross_validate(
     corpus: Corpus,
-    effects: Effects,
     experiment: Experiment,
     folds: np.ndarray,
     jobs: int = 2,
     progress: Callable[[], None] = lambda: None,
     cluster: str | None = None,
+    read: Callable[[Corpus], Effects] = read_effects,
 ) -> pd.DataFrame:
     """Forecast each fold from the others.
+
+    What a row's effect borrows from the corpus (a usual group size, an outcome's usual spread)
+    is borrowed from the training studies alone.
 
     Parameters
     ----------
     corpus : Corpus
-    effects : Effects
     experiment : Experiment
     folds : ndarray, shape (n,)
     jobs : int, default 2
@@ -37,6 +39,8 @@ def cross_validate(
         Called after each fold.
     cluster : str, optional
         As in `run_each`.
+    read : callable
+        Gives the effects of a corpus's rows.
 
     Returns
     -------
@@ -48,10 +52,11 @@ def cross_validate(
     names = list(dict.fromkeys(folds))
     tasks = [(folds == name,) for name in names]
     parts = []
-    for part in run_each(_one_fold, (corpus, effects, experiment), tasks, jobs, cluster):
+    for part in run_each(_one_fold, (corpus, experiment, read), tasks, jobs, cluster):
         parts.append(part)
         progress()
     forecast = pd.concat(parts).sort_index()
+    effects = read(corpus)
     table = pd.DataFrame(
         {
             "contrast_id": corpus.contrasts,
@@ -67,9 +72,9 @@ def cross_validate(
 
 
 def _one_fold(
-    corpus: Corpus, effects: Effects, experiment: Experiment, test: np.ndarray
+    corpus: Corpus, experiment: Experiment, read: Callable[[Corpus], Effects], test: np.ndarray
 ) -> pd.DataFrame:
-    train = np.flatnonzero(~test)
-    forecaster, _ = fit_forecaster(corpus.take(train), effects.take(train), experiment)
+    seen = corpus.take(~test)
+    forecaster, _ = fit_forecaster(seen, read(seen), experiment)
     forecast = forecaster.forecast(corpus.frame[test].reset_index(drop=True))
     return forecast.set_index(np.flatnonzero(test))

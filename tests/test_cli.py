@@ -152,6 +152,13 @@ def test_a_misspelt_column_is_told(trained):
     assert "column sorce is not read; source is a column" in result.stderr
 
 
+def test_an_own_column_of_an_outputs_name_is_told(trained):
+    folder, _ = trained
+    (folder / "own.csv").write_text("source,dose,unit,n1,n2,score\nA,100,ug,8,8,mine\n")
+    result = run("score", "own.csv", "-o", "own_scores.csv", cwd=folder)
+    assert result.returncode == 0 and "what stood under score is replaced" in result.stderr
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -16,6 +16,7 @@ from regencast.console import (
     may_write_table,
     progress_bar,
     say_misspelt,
+    say_replaced,
     write_chunks,
     write_table,
 )
@@ -249,6 +250,7 @@ def score(
 ) -> None:
     """Score the proposed DESIGNS; exit 1 if any row had a fault."""
     from regencast.forecasting import misspelt_columns, read_designs, score_designs
+    from regencast.forecasting.score import COLUMNS
     from regencast.reporting import load_model
 
     may_write_table(output, force)
@@ -265,6 +267,7 @@ def score(
     forecaster = load_model(model)
     scored = score_designs(forecaster, frame, str(designs), allow_new, not scores_only)
     say_misspelt(misspelt_columns(frame, forecaster.blend.encoder), designs)
+    say_replaced(frame, COLUMNS, designs)
     faults = scored["fault"].dropna()
     if len(faults) == len(scored):
         raise RegencastError("\n".join(faults))

@@ -6,7 +6,7 @@ import errno
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,13 @@ def say_misspelt(columns: dict[str, str], file: Path) -> None:
     """Say which columns of a file look like a design's and are not read."""
     for column, meant in columns.items():
         click.echo(f"{file}: column {column} is not read; {meant} is a column", err=True)
+
+
+def say_replaced(frame: Any, written: Iterable[str], file: Path) -> None:
+    """Say which columns of a file stand anew in the output, for it has columns of these names."""
+    columns = [name for name in written if name in frame]
+    if columns:
+        click.echo(f"{file}: what stood under {', '.join(columns)} is replaced", err=True)
 
 
 def write_table(table: Any, path: Path) -> None:

@@ -13,6 +13,7 @@ from regencast.console import (
     may_write_table,
     progress_bar,
     say_misspelt,
+    say_replaced,
     write_table,
 )
 from regencast.errors import RegencastError, UsageError, fail
@@ -89,10 +90,12 @@ def _animals(forecaster, designs, wish, plot, output) -> None:
         read_designs,
         typed_designs,
     )
-    from regencast.forecasting.plan import plan_designs, planning_effect
+    from regencast.forecasting.plan import COLUMNS, plan_designs, planning_effect
+    from regencast.forecasting.score import COLUMNS as SCORED
 
     frame = read_designs(designs)
     say_misspelt(misspelt_columns(frame, forecaster.blend.encoder), designs)
+    say_replaced(frame, (*SCORED, *COLUMNS), designs)
     planned = plan_designs(forecaster, frame, str(designs), wish)
     faults = planned["fault"].dropna()
     if len(faults) == len(planned):

@@ -367,3 +367,11 @@ def test_twelve_proposals_come_back_as_their_authors_would_hope():
     assert open_fields["almost nothing"] > 0
     width = (result["effect_high"] - result["effect_low"]).astype(float)
     assert width["almost nothing"] > width["kidney"]
+
+
+def test_a_list_in_a_cell_of_ones_own_stands_as_its_text(forecaster, tmp_path):
+    path = tmp_path / "lists.parquet"
+    pd.DataFrame({"source": ["A", "B"], "mine": [[1, 2], [3]]}).to_parquet(path)
+    (scored,) = score_chunks(forecaster, parquet_chunks(path), "lists")
+    assert scored["fault"].isna().all() and list(scored["mine"]) == ["[1, 2]", "[3]"]
+    assert list(read_designs(path)["mine"]) == ["[1, 2]", "[3]"]

@@ -36,11 +36,25 @@ def read_designs(path: Path) -> pd.DataFrame:
         raise fail(
             path, f"it cannot be read ({type(error).__name__})", "Save it as CSV, Parquet or Excel"
         ) from None
-    frame = frame.astype(object).where(frame.notna(), None).replace({"": None})
-    frame = frame.dropna(how="all")
+    frame = blank_cells(frame).dropna(how="all")
     if frame.empty:
         raise fail(path, "there is no design", "Add one row per design")
     return frame
+
+
+def blank_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of single values, None where a cell is empty; a list stands as its text."""
+    frame = frame.astype(object)
+    for name in frame:
+        if pd.api.types.infer_dtype(frame[name]) == "mixed":
+            frame[name] = [_single(cell) for cell in frame[name]]
+    return frame.where(frame.notna(), None).replace({"": None})
+
+
+def _single(cell: object) -> object:
+    if isinstance(cell, np.ndarray):
+        cell = cell.tolist()
+    return str(cell) if isinstance(cell, (list, tuple, dict, set)) else cell
 
 
 def _read_workbook(path: Path) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from regencast.errors import fail
+from regencast.forecasting.designs import blank_cells
 from regencast.forecasting.score import COLUMNS, TEXTS, score_designs
 from regencast.tasks import run_each
 from regencast.training import Forecaster
@@ -38,8 +39,7 @@ def parquet_chunks(path: Path, size: int = CHUNK) -> Iterator[pd.DataFrame]:
             raise fail(path, "it is damaged", "Save it again") from None
         if batch is None:
             break
-        frame = batch.to_pandas()
-        frame = frame.astype(object).where(frame.notna(), None).replace({"": None})
+        frame = blank_cells(batch.to_pandas())
         frame.index = pd.RangeIndex(first, first + len(frame))
         first += len(frame)
         yield frame.dropna(how="all")

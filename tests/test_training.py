@@ -396,3 +396,13 @@ def test_training_folds_borrow_nothing_from_the_studies_that_they_forecast(simul
     cross_validate(corpus, SMALL, folds, jobs=1, read=read)
     seen = [set(corpus.contrasts[folds != name]) for name in dict.fromkeys(folds)]
     assert all(part in parts for part in seen) and len(parts) == len(seen) + 1
+
+
+@pytest.mark.slow
+def test_the_order_of_rows_changes_no_forecast(simulated):
+    corpus, effects, forecaster = simulated
+    mixed = np.random.default_rng(0).permutation(len(corpus))
+    again, _ = fit_forecaster(corpus.take(mixed), effects.take(mixed), SMALL)
+    pd.testing.assert_frame_equal(
+        again.forecast(corpus.frame), forecaster.forecast(corpus.frame), check_exact=True
+    )

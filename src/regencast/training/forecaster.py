@@ -141,6 +141,9 @@ def fit_forecaster(
         What each candidate did on the inner folds, as `compare_candidates` gives it.
     """
     require_teachable(corpus, effects, experiment)
+    # The order of rows says nothing; trees would draw other samples of them.
+    order = np.argsort(corpus.contrasts.astype(str), kind="stable")
+    corpus, effects = corpus.take(order), effects.take(order)
     held = hold_out(corpus, effects, experiment)
     weights = choose_weights(held, effects, corpus.studies)
     blend = fit_blend(corpus, effects, experiment, weights)

@@ -188,6 +188,9 @@ def constrain(package, name, constraints):
         ({"pattern": r"10\.\d+/\S+"}, "doi:10.1/a", False),
         ({"enum": ["abstract", "table"]}, "blog", False),
         ({"minimum": 1980}, "in press", False),
+        ({"minLength": 3, "maxLength": 5}, "abcd", True),
+        ({"maxLength": 3}, "abcd", False),
+        ({"unique": True}, "abc", True),
     ],
 )
 def test_constraints_of_the_descriptor_are_checked(package, constraints, cell, passes):
@@ -199,7 +202,21 @@ def test_constraints_of_the_descriptor_are_checked(package, constraints, cell, p
     )
 
 
-@pytest.mark.parametrize("constraints", [{"required": True}, {"minimum": "0"}, {"pattern": "("}])
+@pytest.mark.parametrize(("constraints", "said"), [
+    ({"required": True}, "the cell is empty"), ({"unique": True}, "stands twice"),
+])  # fmt: skip
+def test_a_column_may_be_required_or_unique(package, constraints, said):
+    edit(package, source=(0, ""))
+    constrain(package, "source", constraints)
+    _, faults = inspect_corpus(package)
+    assert faults and {fault.column for fault in faults} == {"source"}
+    assert all(said in fault.problem for fault in faults)
+
+
+@pytest.mark.parametrize(
+    "constraints",
+    [{"required": "yes"}, {"minimum": "0"}, {"pattern": "("}, {"maximum": True}, {"most": 1}],
+)
 def test_a_constraint_that_is_not_understood_is_told(package, constraints):
     constrain(package, "source", constraints)
     with pytest.raises(FaultyInput, match="a constraint cannot be read"):

@@ -72,12 +72,12 @@ def cell_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
             key = f"{field.name}\t{problem}"
             remedies[key] = remedy
             checks.append(pa.Check(passes, element_wise=True, error=key))
-        identifier = field.role in ("study", "contrast")
+        limits = field.constraints or {}
         columns[field.name] = pa.Column(
             object,
             checks,
-            nullable=not identifier,
-            unique=field.role == "contrast",
+            nullable=not (field.role in ("study", "contrast") or limits.get("required", False)),
+            unique=field.role == "contrast" or limits.get("unique", False),
             report_duplicates="all",
         )
     try:
@@ -97,9 +97,10 @@ def _fault(file: str, case: object, remedies: dict[str, str]) -> Fault:
         return Fault(file, check.split("\t")[1], remedies[check], row, column, text)
     if check == "field_uniqueness":
         return Fault(
-            file, "the identifier stands twice", "Give every contrast its own", row, column, text
+            file, "the identifier stands twice", "Give every row its own", row, column, text
         )
-    return Fault(file, "the identifier is empty", "Fill it in", row, column, text)
+    return Fault(file, "the cell is empty, which this column's may not be", "Fill it in", row,
+                 column, text)  # fmt: skip
 
 
 def _rules(field: Field) -> Iterator[tuple[str, str, Callable[[object], bool]]]:
@@ -118,14 +119,20 @@ def _rules(field: Field) -> Iterator[tuple[str, str, Callable[[object], bool]]]:
 
 
 def _constraint_rules(constraints: dict) -> Iterator[tuple[str, str, Callable[[object], bool]]]:
-    """Yield the rules of a field's Frictionless constraints."""
+    """Yield the rules of a field's Frictionless constraints on what a filled cell holds."""
     low, high = constraints.get("minimum", -math.inf), constraints.get("maximum", math.inf)
     if "minimum" in constraints or "maximum" in constraints:
-        told = [f"{end} {constraints[end]}" for end in ("minimum", "maximum") if end in constraints]
         yield (
             "it is no number within the descriptor's limits",
-            f"Write a number ({', '.join(told)}), or leave it empty",
+            f"Write a number ({_told(constraints, 'minimum', 'maximum')}), or leave it empty",
             lambda cell: _is_number(cell) and low <= float(str(cell)) <= high,
+        )
+    short, long = constraints.get("minLength", 0), constraints.get("maxLength", math.inf)
+    if "minLength" in constraints or "maxLength" in constraints:
+        yield (
+            "its length is outside the descriptor's limits",
+            f"Shorten or complete it ({_told(constraints, 'minLength', 'maxLength')})",
+            lambda cell: short <= len(str(cell)) <= long,
         )
     if "pattern" in constraints:
         pattern = re.compile(constraints["pattern"])
@@ -137,6 +144,10 @@ def _constraint_rules(constraints: dict) -> Iterator[tuple[str, str, Callable[[o
     if "enum" in constraints:
         allowed = [str(level) for level in constraints["enum"]]
         yield "the level is unknown", f"Use one of {', '.join(allowed)}", allowed.__contains__
+
+
+def _told(constraints: dict, *names: str) -> str:
+    return ", ".join(f"{name} {constraints[name]}" for name in names if name in constraints)
 
 
 def _is_number(cell: object) -> bool:

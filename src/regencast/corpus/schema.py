@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -42,8 +43,17 @@ BESIDE = ("pooled", "synonyms", "vocabulary")
 FREE_ROLES = ("reference", "note")
 ROLES = ("study", "contrast", "factor", *DOSE_ROLES, *OUTCOME_ROLES, *FREE_ROLES)
 KINDS = ("category", "labels", "number", "log_number")
-#: The constraints of a Frictionless table schema that are checked.
-CONSTRAINTS = ("minimum", "maximum", "pattern", "enum")
+#: The constraints of a Frictionless table schema and what each must be.
+CONSTRAINTS = {
+    "required": bool,
+    "unique": bool,
+    "minLength": int,
+    "maxLength": int,
+    "minimum": int | float,
+    "maximum": int | float,
+    "pattern": str,
+    "enum": list,
+}
 DOSE_GROUP = "dose"
 #: Animals per group are known before a study is run, and small studies report larger effects
 #: (Sterne, Gavaghan and Egger 2000, J Clin Epidemiol 53:1119-1129): they are a moderator.
@@ -94,7 +104,7 @@ class Field:
     kind: str | None = None
     group: str | None = None
     compares: dict[str, list[str]] | None = None
-    constraints: dict[str, object] | None = None
+    constraints: dict[str, Any] | None = None
 
     @property
     def factor(self) -> str:
@@ -296,8 +306,7 @@ def _read_fields(file: str, entries: list) -> tuple[tuple[Field, ...], list[Faul
                 Fault(
                     file,
                     "a constraint cannot be read",
-                    "Use minimum and maximum (numbers), pattern (a regular expression), enum (a "
-                    "list)",
+                    f"Use {', '.join(CONSTRAINTS)}, with numbers for the limits",
                     column=name,
                     value=str(constraints),
                 )
@@ -311,14 +320,15 @@ def _read_fields(file: str, entries: list) -> tuple[tuple[Field, ...], list[Faul
 def _are_constraints(constraints: object) -> bool:
     if not isinstance(constraints, dict) or not set(constraints) <= set(CONSTRAINTS):
         return False
+    for name, given in constraints.items():
+        number = CONSTRAINTS[name] is not bool
+        if not isinstance(given, CONSTRAINTS[name]) or (number and isinstance(given, bool)):
+            return False
     try:
         re.compile(constraints.get("pattern", ""))
-    except (re.error, TypeError):
+    except re.error:
         return False
-    ends = [constraints[end] for end in ("minimum", "maximum") if end in constraints]
-    return isinstance(constraints.get("enum", []), list) and all(
-        isinstance(end, int | float) and not isinstance(end, bool) for end in ends
-    )
+    return True
 
 
 def _is_comparison(compares: object, entries: list) -> bool:

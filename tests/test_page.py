@@ -17,7 +17,6 @@ import pytest
 from conftest import SMALL_TOML, run
 from regencast.app import Models, make_app
 from regencast.app.uploads import MOST_ROWS, download, harmless
-from regencast.corpus import read_corpus
 from regencast.errors import fail
 from simulation import simulate_ev
 
@@ -350,26 +349,6 @@ def test_without_a_model_the_page_says_what_to_do(package, tmp_path, monkeypatch
     app = make_app(Models(package)).test_client()
     reply = app.get("/")
     assert reply.status_code == 200 and "make train" in reply.get_data(as_text=True)
-
-
-def test_a_champion_trained_since_answers_with_its_corpus(site, tmp_path, monkeypatch):
-    folder = tmp_path / "copy"
-    shutil.copytree(site, folder)
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    models = Models(Path("data/corpus"))
-    old = models.get()
-    assert models.get() is old
-    table = pd.read_csv("data/corpus/contrasts.csv", dtype=str)
-    table[table["study_id"] != table["study_id"].iloc[-1]].to_csv(
-        "data/corpus/contrasts.csv", index=False
-    )
-    trained = run("train", "small.toml", "--corpus", "data/corpus", cwd=folder)
-    assert trained.returncode == 0, trained.stderr
-    new = models.get()
-    assert new.same_corpus and len(new.corpus) < len(old.corpus)
-    assert new.forecaster.digest == read_corpus("data/corpus").digest
-    assert models.get(version="1").forecaster.digest == old.forecaster.digest
 
 
 def test_a_model_of_another_edition_is_told_and_the_others_stay_in_reach(client, monkeypatch):

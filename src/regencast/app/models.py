@@ -15,7 +15,7 @@ import pandas as pd
 from regencast.corpus import Corpus, read_corpus
 from regencast.effects import Effects, read_effects
 from regencast.errors import RegencastError, fail
-from regencast.reporting import Version, champion_version, list_versions, load_model, run_files
+from regencast.reporting import Version, list_versions, load_model, run_files
 from regencast.training import Forecaster
 
 #: Versions that are held in memory.
@@ -77,9 +77,6 @@ class Loaded:
 class Models:
     """The models that the page may ask; safe to use from several threads.
 
-    A champion that was trained since answers from the next question on, with the corpus as it is
-    then.
-
     Parameters
     ----------
     package : Path
@@ -91,8 +88,7 @@ class Models:
     def __init__(self, package: Path, model: str | None = None) -> None:
         self.package = package
         self.model = model
-        # By what was asked for, and which version that is.
-        self._held: OrderedDict[tuple[str, str], Loaded] = OrderedDict()
+        self._held: OrderedDict[str, Loaded] = OrderedDict()
         self._lock = Lock()
         self._evidence: tuple[Corpus, Effects] | None = None
 
@@ -119,20 +115,16 @@ class Models:
             raise fail("the page", "no such version is registered", "Choose one under Runs",
                        value=version)  # fmt: skip
         with self._lock:
-            key = version, version or ("" if self.model else champion_version())
-            if key not in self._held:
-                self._held[key] = self._load(version)
+            if version not in self._held:
+                self._held[version] = self._load(version)
                 while len(self._held) > HELD:
                     self._held.popitem(last=False)
-            self._held.move_to_end(key)
-            return self._held[key]
+            self._held.move_to_end(version)
+            return self._held[version]
 
     def _load(self, version: str) -> Loaded:
         address = f"models:/regencast/{version}" if version else self.model
         forecaster = load_model(address)
-        if self.evidence()[0].digest != forecaster.digest:
-            # The corpus may have grown since it was read.
-            self._evidence = None
         corpus, effects = self.evidence()
         same = corpus.digest == forecaster.digest
         return Loaded(forecaster, corpus, effects, same, address, version)

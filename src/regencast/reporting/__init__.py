@@ -7,20 +7,13 @@ Must not know: the command line.
 
 from regencast.reporting.diff import Difference, compare_corpora
 from regencast.reporting.report import write_report
-from regencast.reporting.store import (
-    Version,
-    champion_version,
-    list_versions,
-    load_model,
-    run_files,
-)
+from regencast.reporting.store import Version, list_versions, load_model, run_files
 from regencast.reporting.tracking import EXAMPLE, run_training
 
 __all__ = [
     "EXAMPLE",
     "Difference",
     "Version",
-    "champion_version",
     "compare_corpora",
     "list_versions",
     "load_model",

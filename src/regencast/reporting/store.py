@@ -122,15 +122,6 @@ class Version:
     champion: bool
 
 
-def champion_version() -> str:
-    """Return which version is the champion now; empty where there is none."""
-    try:
-        found = tracking().MlflowClient().get_model_version_by_alias(MODEL, "champion")
-    except Exception:  # As in `_download`: many kinds, which all mean that there is none.
-        return ""
-    return str(found.version)
-
-
 def list_versions() -> list[Version]:
     """Return the registered versions of the model, newest first."""
     client = tracking().MlflowClient()

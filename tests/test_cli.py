@@ -157,6 +157,9 @@ def test_an_own_column_of_an_outputs_name_is_told(trained):
     (folder / "own.csv").write_text("source,dose,unit,n1,n2,score\nA,100,ug,8,8,mine\n")
     result = run("score", "own.csv", "-o", "own_scores.csv", cwd=folder)
     assert result.returncode == 0 and "what stood under score is replaced" in result.stderr
+    pd.read_csv(folder / "own.csv").to_parquet(folder / "own.parquet")
+    result = run("score", "own.parquet", "-o", "own_scores.parquet", cwd=folder)
+    assert result.returncode == 0 and "what stood under score is replaced" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,8 @@ def constrain(package, name, constraints):
         ({"minLength": 3, "maxLength": 5}, "abcd", True),
         ({"maxLength": 3}, "abcd", False),
         ({"unique": True}, "abc", True),
+        ({"enum": [1, 10]}, "1.0", True),
+        ({"enum": [True]}, "true", True),
     ],
 )
 def test_constraints_of_the_descriptor_are_checked(package, constraints, cell, passes):
@@ -203,7 +205,7 @@ def test_constraints_of_the_descriptor_are_checked(package, constraints, cell, p
 
 
 @pytest.mark.parametrize(("constraints", "said"), [
-    ({"required": True}, "the cell is empty"), ({"unique": True}, "stands twice"),
+    ({"required": True}, "the value is empty"), ({"unique": True}, "stands twice"),
 ])  # fmt: skip
 def test_a_column_may_be_required_or_unique(package, constraints, said):
     edit(package, source=(0, ""))
@@ -215,12 +217,38 @@ def test_a_column_may_be_required_or_unique(package, constraints, said):
 
 @pytest.mark.parametrize(
     "constraints",
-    [{"required": "yes"}, {"minimum": "0"}, {"pattern": "("}, {"maximum": True}, {"most": 1}],
+    [
+        {"required": "yes"},
+        {"minimum": "0"},
+        {"pattern": "("},
+        {"pattern": "a{99999999999}"},
+        {"maximum": True},
+        {"most": 1},
+        {"enum": []},
+        {"minimum": 2, "maximum": 1},
+    ],
 )
 def test_a_constraint_that_is_not_understood_is_told(package, constraints):
     constrain(package, "source", constraints)
-    with pytest.raises(FaultyInput, match="a constraint cannot be read"):
+    with pytest.raises(FaultyInput, match="the constraint"):
         read_corpus(package)
+
+
+def test_constraints_are_no_part_of_the_digest_and_judge_each_label(package):
+    digest = read_corpus(package).digest
+    path = package / "datapackage.json"
+    descriptor = json.loads(path.read_text())
+    field = {"name": "both", "role": "factor", "kind": "labels"}
+    descriptor["resources"][0]["schema"]["fields"].append(field)
+    path.write_text(json.dumps(descriptor))
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    table.assign(both="A+B").to_csv(package / "contrasts.csv", index=False)
+    free = read_corpus(package).digest
+    constrain(package, "both", {"enum": ["A", "B"]})
+    assert read_corpus(package).digest == free != digest
+    constrain(package, "both", {"enum": ["A"]})
+    _, faults = inspect_corpus(package)
+    assert {fault.value for fault in faults} == {"A+B"}
 
 
 def test_a_level_that_differs_by_case_alone_is_a_fault(package):
@@ -233,7 +261,13 @@ def test_a_level_that_differs_by_case_alone_is_a_fault(package):
     assert level in faults[0].remedy
 
 
-@pytest.mark.parametrize(("cell", "passes"), [("P = 0.2", True), ("2", False), ("n.d.", False)])
+@pytest.mark.parametrize(
+    ("cell", "passes"),
+    [
+        ("P = 0.2", True), ("p = ns", True), ("1.2 × 10^-5", True), ("<0·05", True),  # noqa: RUF001
+        ("2", False), ("n.d.", False), ("<0", False), ("0;03", False),
+    ],
+)  # fmt: skip
 def test_a_p_value_is_one(package, cell, passes):
     path = package / "datapackage.json"
     descriptor = json.loads(path.read_text())
@@ -253,9 +287,25 @@ def test_a_spelling_must_lead_to_a_level_that_exists(package):
     assert [(fault.row, fault.column, fault.value) for fault in faults] == [(3, "level", "bona")]
 
 
+def test_a_spelling_may_lead_to_several_labels_or_a_unit_that_no_contrast_has(package):
+    path = package / "datapackage.json"
+    descriptor = json.loads(path.read_text())
+    for field in descriptor["resources"][0]["schema"]["fields"]:
+        if field["name"] == "source":
+            field["kind"] = "labels"
+    path.write_text(json.dumps(descriptor))
+    one, two = sorted(set(pd.read_csv(package / "contrasts.csv", dtype=str)["source"]))[:2]
+    rows = f"column,written,level\nsource,both,{one}+{two}\nunit,mg per kg,ug_per_kg\n"
+    add_table(package, "synonyms", rows)
+    assert read_corpus(package).synonyms["source"] == {"both": f"{one}+{two}"}
+
+
 @pytest.mark.parametrize(("separator", "called"), [(";", "semicolons"), ("\t", "tabs")])
 def test_a_table_with_another_separator_is_told_so(package, separator, called):
     path = package / "contrasts.csv"
-    path.write_text(path.read_text().replace(",", separator))
-    with pytest.raises(FaultyInput, match=f"separated by {called}"):
-        read_corpus(package)
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    for quote in ("", '"'):
+        lines = [separator.join(f"{quote}{cell}{quote}" for cell in row) for row in rows]
+        path.write_text("\n".join(lines))
+        with pytest.raises(FaultyInput, match=f"separated by {called}"):
+            read_corpus(package)

@@ -370,6 +370,7 @@ def test_a_forest_is_read_back_as_it_was(forest, tmp_path):
         (lambda saved: saved["nodes"]["left_child"].__setitem__(0, 10**6), "damaged"),
         (lambda saved: saved["nodes"]["right_child"].__setitem__(0, 0), "damaged"),
         (lambda saved: saved["nodes"]["feature"].__setitem__(0, 3), "damaged"),
+        (lambda saved: saved["values"].__setitem__(0, np.nan), "damaged"),
         (lambda saved: saved.pop("values"), "no forest"),
         (lambda saved: saved.update(nodes=saved["values"]), "no forest"),
         (lambda saved: saved.update(counts=saved["counts"][:-1]), "no forest"),
@@ -382,6 +383,15 @@ def test_a_damaged_forest_is_refused(forest, tmp_path, spoil, said):
     np.savez(tmp_path / "spoilt.npz", **saved)
     with pytest.raises(FaultyInput, match=said):
         load_forest(tmp_path / "spoilt.npz", 3)
+
+
+@pytest.mark.parametrize("size", [0, 100, -30])
+def test_a_forest_cut_short_is_refused(forest, tmp_path, size):
+    save_forest(forest[0], tmp_path / "forest.npz")
+    whole = (tmp_path / "forest.npz").read_bytes()
+    (tmp_path / "forest.npz").write_bytes(whole[:size])
+    with pytest.raises(FaultyInput, match="no forest"):
+        load_forest(tmp_path / "forest.npz", 3)
 
 
 def test_training_folds_borrow_nothing_from_the_studies_that_they_forecast(simulated):

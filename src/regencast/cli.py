@@ -288,14 +288,23 @@ def _score_stream(
     reasons: bool,
 ) -> None:
     """Score a Parquet file in bounded memory; faults are counted and the first ones shown."""
+    from regencast.forecasting import misspelt_columns
+    from regencast.forecasting.score import COLUMNS
     from regencast.forecasting.stream import parquet_chunks, score_chunks
 
     faults: list[str] = []
     count = 0
 
+    def told_columns(chunks: Iterator[Any]) -> Iterator[Any]:
+        for place, chunk in enumerate(chunks):
+            if place == 0:
+                say_misspelt(misspelt_columns(chunk, forecaster.blend.encoder), designs)
+                say_replaced(chunk, COLUMNS, designs)
+            yield chunk
+
     def watched() -> Iterator[Any]:
         nonlocal count
-        chunks = parquet_chunks(designs)
+        chunks = told_columns(parquet_chunks(designs))
         for table in score_chunks(forecaster, chunks, str(designs), allow_new, cluster, reasons):
             found = table["fault"].dropna()
             count += len(found)

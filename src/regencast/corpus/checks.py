@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Iterator
 
 import pandas as pd
 
+from regencast.corpus.constraints import constraint_rules
 from regencast.corpus.pvalue import is_p, read_p
 from regencast.corpus.schema import PLAIN, Field, Schema
+from regencast.corpus.tables import is_number
 from regencast.errors import Fault
 
 DOSE_UNITS = (
@@ -29,7 +29,6 @@ LEVELS = {
     "completeness": ("complete", "near_complete", "partial", "none"),
     "dose_unit": DOSE_UNITS,
 }
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 #: Reference columns by which a publication is known.
 IDENTIFIERS = ("doi", "pmid", "title")
 #: Smallest allowed value by role, whether the bound itself is allowed, and what to do.
@@ -84,29 +83,28 @@ def cell_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
         pa.DataFrameSchema(columns).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as errors:
         cases = errors.failure_cases
-        return [_fault(file, case, remedies) for case in cases.itertuples()]
+        named = {schema.study, schema.contrast}
+        return [_fault(file, case, remedies, named) for case in cases.itertuples()]
     return []
 
 
-def _fault(file: str, case: object, remedies: dict[str, str]) -> Fault:
+def _fault(file: str, case: object, remedies: dict[str, str], identifiers: set[str]) -> Fault:
     check, column = str(case.check), str(case.column)  # type: ignore[attr-defined]
     row = int(case.index)  # type: ignore[attr-defined]
     value = case.failure_case  # type: ignore[attr-defined]
     text = None if pd.isna(value) else str(value)
     if check in remedies:
         return Fault(file, check.split("\t")[1], remedies[check], row, column, text)
+    what = "identifier" if column in identifiers else "value"
     if check == "field_uniqueness":
-        return Fault(
-            file, "the identifier stands twice", "Give every row its own", row, column, text
-        )
-    return Fault(file, "the cell is empty, which this column's may not be", "Fill it in", row,
-                 column, text)  # fmt: skip
+        return Fault(file, f"the {what} stands twice", "Give every row its own", row, column, text)
+    return Fault(file, f"the {what} is empty", "Fill it in", row, column, text)
 
 
 def _rules(field: Field) -> Iterator[tuple[str, str, Callable[[object], bool]]]:
     """Yield problem, remedy and test of each rule for a column's cells."""
     if field.type == "number":
-        yield "it is not a number", "Write a plain number (1.5), or leave it empty", _is_number
+        yield "it is not a number", "Write a plain number (1.5), or leave it empty", is_number
         if field.role in BOUNDS:
             low, closed, remedy = BOUNDS[field.role]
             yield "the number is too small", remedy, _at_least(low, closed)
@@ -114,51 +112,14 @@ def _rules(field: Field) -> Iterator[tuple[str, str, Callable[[object], bool]]]:
     if levels:
         yield "the level is unknown", f"Use one of {', '.join(levels)}", levels.__contains__
     if field.role == "p_value":
-        yield "it is no p-value", "Write it as reported (0.012, <0.05, ns)", is_p
-    yield from _constraint_rules(field.constraints or {})
-
-
-def _constraint_rules(constraints: dict) -> Iterator[tuple[str, str, Callable[[object], bool]]]:
-    """Yield the rules of a field's Frictionless constraints on what a filled cell holds."""
-    low, high = constraints.get("minimum", -math.inf), constraints.get("maximum", math.inf)
-    if "minimum" in constraints or "maximum" in constraints:
-        yield (
-            "it is no number within the descriptor's limits",
-            f"Write a number ({_told(constraints, 'minimum', 'maximum')}), or leave it empty",
-            lambda cell: _is_number(cell) and low <= float(str(cell)) <= high,
-        )
-    short, long = constraints.get("minLength", 0), constraints.get("maxLength", math.inf)
-    if "minLength" in constraints or "maxLength" in constraints:
-        yield (
-            "its length is outside the descriptor's limits",
-            f"Shorten or complete it ({_told(constraints, 'minLength', 'maxLength')})",
-            lambda cell: short <= len(str(cell)) <= long,
-        )
-    if "pattern" in constraints:
-        pattern = re.compile(constraints["pattern"])
-        yield (
-            "it is not written as the descriptor asks",
-            f"Write it after the pattern {pattern.pattern}, or leave it empty",
-            lambda cell: bool(pattern.fullmatch(str(cell))),
-        )
-    if "enum" in constraints:
-        allowed = [str(level) for level in constraints["enum"]]
-        yield "the level is unknown", f"Use one of {', '.join(allowed)}", allowed.__contains__
-
-
-def _told(constraints: dict, *names: str) -> str:
-    return ", ".join(f"{name} {constraints[name]}" for name in names if name in constraints)
-
-
-def _is_number(cell: object) -> bool:
-    # Python reads 1_000 and full-width digits as numbers, the reader of tables does not.
-    return bool(NUMBER.fullmatch(str(cell).strip())) and math.isfinite(float(str(cell)))
+        yield "it is no p-value", "Write it as reported, with a point (0.012, <0.05, ns)", is_p
+    yield from constraint_rules(field.constraints or {}, field.type == "number", field.levels)
 
 
 def _at_least(low: float, closed: bool) -> Callable[[object], bool]:
     def passes(cell: object) -> bool:
         # Text is the number rule's fault, not this one's.
-        if not _is_number(cell):
+        if not is_number(cell):
             return True
         value = float(str(cell))
         return value >= low if closed else value > low
@@ -287,7 +248,7 @@ def spelling_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Faul
     """
     faults = []
     for field in schema.fields:
-        if field.kind not in ("category", "labels"):
+        if field.role != "factor" or field.type == "number":
             continue
         levels = frame[field.name].map(field.levels).explode().dropna()
         counts = levels.value_counts().sort_index().sort_values(ascending=False, kind="stable")

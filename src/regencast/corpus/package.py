@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from regencast.corpus.checks import (
+    LEVELS,
     cell_faults,
     comparison_faults,
     row_faults,
@@ -129,7 +130,7 @@ def inspect_corpus(package: Path | str) -> tuple[Corpus | None, list[Fault]]:
             vocabulary, more = read_vocabulary(beside["vocabulary"], schema)
             faults += more
         if "synonyms" in beside:
-            levels = _levels(frame, schema, vocabulary)
+            levels = None if faults else _levels(frame, schema, vocabulary)
             synonyms, more = read_synonyms(beside["synonyms"], schema, levels)
             faults += more
     except FaultyInput as error:
@@ -184,12 +185,11 @@ def corpus_digest(frame: pd.DataFrame, schema: Schema) -> str:
 
 
 def _levels(frame: pd.DataFrame, schema: Schema, vocabulary: Vocabulary) -> dict[str, set[str]]:
-    """Return, by design column, the levels that contrasts use or the vocabulary defines."""
+    """Return by design column the levels that contrasts use, or vocabulary or program define."""
     return {
         field.name: {level for cell in frame[field.name].unique() for level in field.levels(cell)}
-        | set(vocabulary.get(field.name, ()))
+        | {*vocabulary.get(field.name, ()), *LEVELS.get(field.role, ())}
         for field in schema.design
-        if field.type == "string"
     }
 
 

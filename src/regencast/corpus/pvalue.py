@@ -8,8 +8,12 @@ import pandas as pd
 
 #: The level at which a test is called significant.
 LEVEL = 0.05
-NOT_SIGNIFICANT = ("ns", "n.s.")
-WRITTEN = re.compile(r"([<>≤≥=]?)=?(0?\.\d+|[01](?:\.0+)?|\d+(?:\.\d+)?e-\d+)")
+NOT_SIGNIFICANT = ("ns", "n.s", "ns.", "n.s.")
+#: Signs that papers print in the place of plain ones.
+SIGNS = str.maketrans(
+    {"·": ".", "−": "-", "–": "-", "×": "x", "‹": "<", "›": ">", "⩽": "≤", "⩾": "≥"}  # noqa: RUF001
+)
+WRITTEN = re.compile(r"([<>≤≥]?)=?(\d*\.?\d+)(?:(?:e|x?10\^?)(-\d+))?", re.ASCII)
 
 
 def is_p(text: object) -> bool:
@@ -21,15 +25,10 @@ def is_p(text: object) -> bool:
 
     Examples
     --------
-    >>> [is_p(p) for p in ("<0.01", "P = 0.2", "ns", "2", "n. d.")]
-    [True, True, True, False, False]
+    >>> [is_p(p) for p in ("<0.01", "P = 0.2", "p = ns", "1.2 x 10-5", "2", "n. d.")]
+    [True, True, True, True, False, False]
     """
-    word = _bare(text)
-    return word in NOT_SIGNIFICANT or WRITTEN.fullmatch(word) is not None
-
-
-def _bare(text: object) -> str:
-    return str(text).strip().lower().replace("p", "").replace(" ", "")
+    return _parsed(text) is not None
 
 
 def read_p(text: object) -> bool | None:
@@ -51,17 +50,27 @@ def read_p(text: object) -> bool | None:
     >>> [read_p(p) for p in ("<0.01", "0.2", "ns", "", ">0.05", "<0.1", "0.05")]
     [True, False, False, None, False, None, None]
     """
-    if text is None or pd.isna(text):
+    parsed = None if text is None or pd.isna(text) else _parsed(text)
+    if parsed is None:
         return None
-    word = _bare(text)
-    if word in NOT_SIGNIFICANT:
-        return False
-    match = WRITTEN.fullmatch(word)
-    if match is None:
-        return None
-    value = float(match[2])
-    if match[1] in ("<", "≤"):
+    relation, value = parsed
+    if relation in ("<", "≤"):
         return True if value <= LEVEL else None
-    if match[1] in (">", "≥"):
+    if relation in (">", "≥"):
         return False if value >= LEVEL else None
     return None if value == LEVEL else value < LEVEL
+
+
+def _parsed(text: object) -> tuple[str, float] | None:
+    """Return the relation and the number of a p-value, "not significant" as one of 1."""
+    word = re.sub(r"\s+", "", str(text).casefold().translate(SIGNS))
+    word = re.sub(r"^p(-?value)?", "", word).rstrip("*")
+    if word.removeprefix("=") in NOT_SIGNIFICANT:
+        return "", 1.0
+    match = WRITTEN.fullmatch(word.removeprefix("="))
+    if match is None:
+        return None
+    value = float(match[2]) * 10.0 ** int(match[3] or 0)
+    # Nothing is less likely than never, nor likelier than surely.
+    possible = 0 < value <= 1 if match[1] in ("<", "≤") else value <= 1
+    return (match[1], value) if possible else None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from regencast.corpus.constraints import constraint_problem
 from regencast.errors import Fault, FaultyInput, fail
 
 #: Roles of the outcome; each stands at most once.
@@ -43,17 +43,6 @@ BESIDE = ("pooled", "synonyms", "vocabulary")
 FREE_ROLES = ("reference", "note")
 ROLES = ("study", "contrast", "factor", *DOSE_ROLES, *OUTCOME_ROLES, *FREE_ROLES)
 KINDS = ("category", "labels", "number", "log_number")
-#: The constraints of a Frictionless table schema and what each must be.
-CONSTRAINTS = {
-    "required": bool,
-    "unique": bool,
-    "minLength": int,
-    "maxLength": int,
-    "minimum": int | float,
-    "maximum": int | float,
-    "pattern": str,
-    "enum": list,
-}
 DOSE_GROUP = "dose"
 #: Animals per group are known before a study is run, and small studies report larger effects
 #: (Sterne, Gavaghan and Egger 2000, J Clin Epidemiol 53:1119-1129): they are a moderator.
@@ -95,7 +84,7 @@ class Field:
     ``group`` is the design factor that a scientist would name; by default the column itself.
     ``compares`` stands on the column that names the comparator: for a level that makes the row a
     head-to-head comparison (``unmodified_ev``), the columns that it may vary. ``constraints`` are
-    those of the Frictionless table schema: what a filled cell may hold beyond its role's rules.
+    those of the Frictionless table schema: what a cell may hold beyond its role's rules.
     """
 
     name: str
@@ -174,7 +163,11 @@ class Schema:
         return {
             "name": self.name,
             "missing": list(self.missing),
-            "fields": [vars(field) for field in self.fields],
+            # Constraints check a table; they say nothing of what is in it.
+            "fields": [
+                {name: value for name, value in vars(field).items() if name != "constraints"}
+                for field in self.fields
+            ],
         }
 
     @classmethod
@@ -301,34 +294,16 @@ def _read_fields(file: str, entries: list) -> tuple[tuple[Field, ...], list[Faul
             )
             continue
         constraints = entry.get("constraints")
-        if constraints is not None and not _are_constraints(constraints):
+        problem = None if constraints is None else constraint_problem(constraints)
+        if problem:
             faults.append(
-                Fault(
-                    file,
-                    "a constraint cannot be read",
-                    f"Use {', '.join(CONSTRAINTS)}, with numbers for the limits",
-                    column=name,
-                    value=str(constraints),
-                )
-            )
-            continue
+                Fault(file, problem, "Correct it or take it out", column=name,
+                      value=str(constraints))
+            )  # fmt: skip
+            constraints = None
         cell = "number" if number else "string"
         fields.append(Field(name, cell, role, kind, entry.get("group"), compares, constraints))
     return tuple(fields), faults
-
-
-def _are_constraints(constraints: object) -> bool:
-    if not isinstance(constraints, dict) or not set(constraints) <= set(CONSTRAINTS):
-        return False
-    for name, given in constraints.items():
-        number = CONSTRAINTS[name] is not bool
-        if not isinstance(given, CONSTRAINTS[name]) or (number and isinstance(given, bool)):
-            return False
-    try:
-        re.compile(constraints.get("pattern", ""))
-    except re.error:
-        return False
-    return True
 
 
 def _is_comparison(compares: object, entries: list) -> bool:

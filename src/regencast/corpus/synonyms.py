@@ -13,7 +13,7 @@ COLUMNS = ("column", "written", "level")
 
 
 def read_synonyms(
-    path: Path, schema: Schema, levels: Mapping[str, Collection[str]]
+    path: Path, schema: Schema, levels: Mapping[str, Collection[str]] | None
 ) -> tuple[dict[str, dict[str, str]], list[Fault]]:
     """Read and check a table of spellings.
 
@@ -22,8 +22,9 @@ def read_synonyms(
     path : Path
         A CSV file: column (of the contrasts), written, level.
     schema : Schema
-    levels : mapping
-        By column, the levels that the contrasts use or the vocabulary defines.
+    levels : mapping or None
+        By column, the levels that the contrasts use or the vocabulary defines; None where they
+        are not known for faults of their own.
 
     Returns
     -------
@@ -35,7 +36,7 @@ def read_synonyms(
     file = str(path)
     if faults:
         return {}, faults
-    known = {field.name for field in schema.design}
+    known = {field.name: field for field in schema.design}
     synonyms: dict[str, dict[str, str]] = {}
     for row, (column, written, level) in table[list(COLUMNS)].iterrows():
         if column not in known or not written or not level:
@@ -44,7 +45,7 @@ def read_synonyms(
                       "Write column, spelling and level", int(row), "column", str(column))
             )  # fmt: skip
             continue
-        if level not in levels.get(column, ()):
+        if levels is not None and not set(known[column].levels(level)) <= set(levels[column]):
             faults.append(
                 Fault(file, "no contrast has the level, nor does the vocabulary",
                       "Correct it, or take the spelling out", int(row), "level", str(level))

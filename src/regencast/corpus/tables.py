@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +14,25 @@ from regencast.errors import Fault, FaultyInput, fail
 
 #: The largest file that is read as a corpus: beyond it the user has surely named the wrong file.
 MAX_BYTES = 512 * 1024**2
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+#: Separators by which tables are wrongly saved, and what they are called.
+OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+
+
+def is_number(cell: object) -> bool:
+    """Return whether a cell is a plain finite number, as `float` and the reader of tables see it.
+
+    Parameters
+    ----------
+    cell : object
+
+    Examples
+    --------
+    >>> [is_number(cell) for cell in ("1.5", " 2e3 ", "1,5", "1_000", "inf")]
+    [True, True, False, False, False]
+    """
+    # Python reads 1_000 and full-width digits as numbers, the reader of tables does not.
+    return bool(NUMBER.fullmatch(str(cell).strip())) and math.isfinite(float(str(cell)))
 
 
 def read_text_table(path: Path, required: tuple[str, ...] = ()) -> tuple[pd.DataFrame, list[Fault]]:
@@ -38,6 +59,7 @@ def read_text_table(path: Path, required: tuple[str, ...] = ()) -> tuple[pd.Data
         If the file is missing, empty, not text or not a CSV.
     """
     text = _decode(path)
+    _check_separator(path, text)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         records = list(reader)
@@ -48,13 +70,6 @@ def read_text_table(path: Path, required: tuple[str, ...] = ()) -> tuple[pd.Data
     if not records or not any(records[0]):
         raise fail(path, "the file is empty", "It needs a header and one row per contrast")
     header = [name.strip() for name in records[0]]
-    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
-        if len(header) == 1 and separator in header[0]:
-            raise fail(
-                path,
-                f"its columns are separated by {name}",
-                "Save it as comma separated text, UTF-8",
-            )
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise FaultyInput(
@@ -91,6 +106,18 @@ def read_text_table(path: Path, required: tuple[str, ...] = ()) -> tuple[pd.Data
         rows.append([cell.strip() for cell in record])
         index.append(number)
     return pd.DataFrame(rows, columns=header, index=index, dtype=str), faults
+
+
+def _check_separator(path: Path, text: str) -> None:
+    first = text.splitlines()[0]
+    columns = {
+        separator: len(next(csv.reader([first], delimiter=separator), []))
+        for separator in (",", *OTHER_SEPARATORS)
+    }
+    for separator, name in OTHER_SEPARATORS.items():
+        if columns[separator] > columns[","]:
+            raise fail(path, f"its columns are separated by {name}",
+                       "Save it as comma separated text, UTF-8")  # fmt: skip
 
 
 def _decode(path: Path) -> str:

@@ -46,7 +46,7 @@ def blank_cells(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table of single values, None where a cell is empty; a list stands as its text."""
     frame = frame.astype(object)
     for name in frame:
-        if pd.api.types.infer_dtype(frame[name]) == "mixed":
+        if pd.api.types.infer_dtype(frame[name]).startswith("mixed"):
             frame[name] = [_single(cell) for cell in frame[name]]
     return frame.where(frame.notna(), None).replace({"": None})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +50,7 @@ def load_forest(file: Path, n_features: int) -> RandomForestRegressor:
         ends = np.cumsum(counts)[:-1]
         parts = zip(np.split(nodes, ends), np.split(values, ends), depths, strict=True)
         trees = [_tree(*part, n_features) for part in parts]
-    except (OSError, KeyError, TypeError, ValueError):
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error):
         raise fail(file, "it is no forest, or of another edition", REMEDY) from None
     if not all(_is_sound(tree, n_features) for tree in trees):
         raise fail(file, "a tree of the forest is damaged", REMEDY)
@@ -67,13 +69,15 @@ def _tree(nodes: np.ndarray, values: np.ndarray, depth: int, n_features: int) ->
 
 
 def _is_sound(tree: Tree, n_features: int) -> bool:
-    """Return whether all indices point inside: scikit-learn follows them without a check."""
+    """Return whether all numbers are sound: scikit-learn follows indices without a check."""
     children = np.stack([tree.children_left, tree.children_right])
     # A node's children come after it, so that no path turns in a circle.
     after = (children > np.arange(tree.node_count)) & (children < tree.node_count)
     leaf = (children == -1).all(axis=0)
     inside = (tree.feature >= 0) & (tree.feature < n_features)
-    return bool(tree.node_count > 0 and (leaf | (after.all(axis=0) & inside)).all())
+    numbers = np.isfinite(tree.threshold).all() and np.isfinite(tree.value).all()
+    depth = 0 <= tree.max_depth < max(tree.node_count, 1)
+    return bool(numbers and depth and (leaf | (after.all(axis=0) & inside)).all())
 
 
 def _regressor(tree: Tree) -> DecisionTreeRegressor:

@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from regencast.corpus import Corpus
 from regencast.effects import Effects, regeneration_score
-from regencast.forecasting import encoded_shapley
+from regencast.forecasting import encoded_shapley, factor_shapley
 from regencast.forecasting.score import LEAST_PUSH
 from regencast.models import IntervalForest
 from regencast.models.residual import ResidualRegressor
@@ -46,12 +46,15 @@ class Importance:
         The weight of each study in each resample.
     forecasts : ndarray, shape (n_resamples, n_designs)
         Forecast of the judged designs in each resample, in g.
+    values : pandas.DataFrame, shape (n_contrasts, n_factors)
+        Shapley values of every contrast, in g, as `factor_shapley` gives them.
     """
 
     table: pd.DataFrame
     resampled: np.ndarray
     weights: np.ndarray
     forecasts: np.ndarray
+    values: pd.DataFrame
 
 
 def factor_importance(
@@ -106,10 +109,11 @@ def factor_importance(
         progress()
     sizes = np.array([size for size, _ in found])
     forecasts = np.array([forecast for _, forecast in found[:resamples]])
-    whole = encoded_shapley(forecaster, X)
-    table = _table(whole.values.to_numpy(), blend.predict_encoded(X), factors, sizes, resamples)
+    values = factor_shapley(forecaster, corpus.frame).values
+    informed = values.iloc[known].to_numpy()
+    table = _table(informed, blend.predict_encoded(X), factors, sizes, resamples)
     order = [factors.index(name) for name in table["factor"]]
-    return Importance(table, sizes[:resamples][:, order], drawn, forecasts)
+    return Importance(table, sizes[:resamples][:, order], drawn, forecasts, values)
 
 
 def _main(forecaster: Forecaster) -> Forecaster:

@@ -18,7 +18,7 @@ from regencast.explaining.importance import RESAMPLES, factor_importance
 from regencast.explaining.influence import influential_studies
 from regencast.explaining.interactions import MOST, draw_interaction, factor_interactions
 from regencast.explaining.within import write_evidence
-from regencast.forecasting import explain_design, factor_shapley, score_designs
+from regencast.forecasting import explain_design, score_designs
 from regencast.training import Forecaster
 from regencast.words import readable
 
@@ -65,7 +65,7 @@ def explain(
     """
     folder.mkdir(parents=True, exist_ok=True)
     importance = factor_importance(forecaster, corpus, effects, resamples, jobs, progress, cluster)
-    found = factor_shapley(forecaster, corpus.frame)
+    values = importance.values
     order = importance.table["factor"].tolist()
     files = [folder / "importance.csv"]
     importance.table.to_csv(files[0], index=False)
@@ -74,13 +74,11 @@ def explain(
     influence.to_csv(files[-1], index=False)
     files.append(draw_bar(importance.table, folder / "shap_bar.png"))
     files.append(
-        draw_beeswarm(
-            found.values, order, corpus.frame, corpus.studies, folder / "shap_beeswarm.png"
-        )
+        draw_beeswarm(values, order, corpus.frame, corpus.studies, folder / "shap_beeswarm.png")
     )
     files += _local(forecaster, designs, names, folder)
     for factor in [name for name in order if name in order[:DEPENDENCE] or name == DOSE_GROUP]:
-        files += _dependence(corpus, factor, found.values[factor], folder)
+        files += _dependence(corpus, factor, values[factor], folder)
     pairs = factor_interactions(forecaster, corpus, effects)
     files.append(folder / "interactions.csv")
     pairs.table.to_csv(files[-1], index=False)
@@ -89,7 +87,7 @@ def explain(
         files += [path] if path else []
     columns = forecaster.blend.baseline.group_columns
     by = forecaster.blend.encoder.features_[columns[0]].column if columns else ""
-    return files + write_evidence(forecaster, corpus, effects, found.values, by, folder)
+    return files + write_evidence(forecaster, corpus, effects, values, by, folder)
 
 
 def _local(

@@ -11,6 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from conftest import ROOT, SMALL, run
@@ -375,3 +377,15 @@ def test_a_list_in_a_cell_of_ones_own_stands_as_its_text(forecaster, tmp_path):
     (scored,) = score_chunks(forecaster, parquet_chunks(path), "lists")
     assert scored["fault"].isna().all() and list(scored["mine"]) == ["[1, 2]", "[3]"]
     assert list(read_designs(path)["mine"]) == ["[1, 2]", "[3]"]
+
+
+def test_a_parquet_file_with_twin_columns_is_refused(tmp_path):
+    path = tmp_path / "twins.parquet"
+    table = pa.Table.from_arrays(
+        [pa.array(["A"]), pa.array(["x"]), pa.array(["y"])], ["source", "own", "own"]
+    )
+    pq.write_table(table, path)
+    with pytest.raises(FaultyInput, match="names a column twice"):
+        list(parquet_chunks(path))
+    with pytest.raises(FaultyInput, match="cannot be read"):
+        read_designs(path)

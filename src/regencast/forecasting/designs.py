@@ -42,6 +42,14 @@ def read_designs(path: Path) -> pd.DataFrame:
     return frame
 
 
+def refuse_twins(path: Path, header: list[str]) -> None:
+    """Raise a FaultyInput if two columns of a file have one name."""
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise fail(path, "the header names a column twice", "Rename one of the two",
+                   row=1, column=repeated[0])  # fmt: skip
+
+
 def blank_cells(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table of single values, None where a cell is empty; a list stands as its text."""
     frame = frame.astype(object)
@@ -64,10 +72,7 @@ def _read_workbook(path: Path) -> pd.DataFrame:
         return cells
     first = enumerate(cells.iloc[0], start=1)
     header = [f"column {k}" if pd.isna(name) else str(name).strip() for k, name in first]
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise fail(path, "the header names a column twice", "Rename one of the two",
-                   row=1, column=repeated[0])  # fmt: skip
+    refuse_twins(path, header)
     return cells.iloc[1:].set_axis(header, axis=1)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from regencast.errors import fail
-from regencast.forecasting.designs import blank_cells
+from regencast.forecasting.designs import blank_cells, refuse_twins
 from regencast.forecasting.score import COLUMNS, TEXTS, score_designs
 from regencast.tasks import run_each
 from regencast.training import Forecaster
@@ -22,7 +22,7 @@ def parquet_chunks(path: Path, size: int = CHUNK) -> Iterator[pd.DataFrame]:
     Raises
     ------
     FaultyInput
-        If the file is not Parquet, or empty.
+        If the file is not Parquet, or empty, or two columns have one name.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -31,6 +31,7 @@ def parquet_chunks(path: Path, size: int = CHUNK) -> Iterator[pd.DataFrame]:
         file = pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid):
         raise fail(path, "it is not a Parquet file", "Save it as Parquet, CSV or Excel") from None
+    refuse_twins(path, file.schema_arrow.names)
     first, batches = 2, file.iter_batches(batch_size=size)
     while True:
         try:

@@ -309,3 +309,10 @@ def test_a_table_with_another_separator_is_told_so(package, separator, called):
         path.write_text("\n".join(lines))
         with pytest.raises(FaultyInput, match=f"separated by {called}"):
             read_corpus(package)
+
+
+@pytest.mark.parametrize("text", ["\ufeff", "\n\n", "a" * 200_000 + ";b"])
+def test_a_table_without_a_header_that_can_be_read_gets_a_message(package, text):
+    (package / "contrasts.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(FaultyInput, match="the file is empty|not a CSV file"):
+        read_corpus(package)

@@ -59,9 +59,9 @@ def read_text_table(path: Path, required: tuple[str, ...] = ()) -> tuple[pd.Data
         If the file is missing, empty, not text or not a CSV.
     """
     text = _decode(path)
-    _check_separator(path, text)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
+        _check_separator(path, text)
         records = list(reader)
     except csv.Error as error:
         raise fail(
@@ -109,7 +109,7 @@ def read_text_table(path: Path, required: tuple[str, ...] = ()) -> tuple[pd.Data
 
 
 def _check_separator(path: Path, text: str) -> None:
-    first = text.splitlines()[0]
+    first = text.partition("\n")[0]
     columns = {
         separator: len(next(csv.reader([first], delimiter=separator), []))
         for separator in (",", *OTHER_SEPARATORS)

@@ -132,6 +132,8 @@ def draw_waterfall(reasons: Reasons, path: Path) -> Path:
     axis.axvline(level, color=GREY, lw=1, ls="--")
     axis.text(level, len(steps) - 0.35, "baseline", color=GREY, ha="center", fontsize=8)
     axis.set_ylim(-0.6, len(steps) + 0.1)
+    # A bar's start is no edge of the picture: without this the lowest one looks cut off.
+    axis.use_sticky_edges = False
     axis.margins(x=0.15)
     axis.set_xlabel("Regeneration score (50: no benefit, 100: every treated animal does better)")
     first, last = starts[0], ends[-1]

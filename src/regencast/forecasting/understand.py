@@ -34,8 +34,6 @@ ALIKE = 0.8
 NUMBER = re.compile(
     r"^\s*([0-9.]+\s*[x*]\s*10\^[0-9]+|[0-9][0-9.]*(?:e[+-]?[0-9]+)?)\s*(.*)$", re.IGNORECASE
 )
-
-
 #: A number with commas between its thousands.
 THOUSANDS = re.compile(r"^\d{1,3}(?:,\d{3})+(?![\d,])")
 

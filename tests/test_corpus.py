@@ -314,5 +314,5 @@ def test_a_table_with_another_separator_is_told_so(package, separator, called):
 @pytest.mark.parametrize("text", ["\ufeff", "\n\n", "a" * 200_000 + ";b"])
 def test_a_table_without_a_header_that_can_be_read_gets_a_message(package, text):
     (package / "contrasts.csv").write_text(text, encoding="utf-8")
-    with pytest.raises(FaultyInput, match="the file is empty|not a CSV file"):
+    with pytest.raises(FaultyInput, match=r"the file is empty|not a CSV file"):
         read_corpus(package)

@@ -40,6 +40,13 @@ def test_a_bad_cell_is_named_with_its_place(package, column, value, said):
     assert "Traceback" not in result.stderr
 
 
+def test_a_list_of_retractions_must_be_that_of_retraction_watch(package):
+    result = run("corpus", "check", package, "--retracted", package / "contrasts.csv")
+    assert result.returncode == 1 and "column RetractionDate is missing" in result.stderr
+    result = run("corpus", "check", package, "--retracted", package / "absent.csv")
+    assert result.returncode == 1 and "there is no such file" in result.stderr
+
+
 @pytest.mark.parametrize("content", [b"", b"\x00\x01\x02", b"a,b\n1,2,3\n", b"\xff\xfe\xfa"])
 def test_a_file_that_is_no_table_is_refused(package, content):
     (package / "contrasts.csv").write_bytes(content)

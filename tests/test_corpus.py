@@ -316,3 +316,47 @@ def test_a_table_without_a_header_that_can_be_read_gets_a_message(package, text)
     (package / "contrasts.csv").write_text(text, encoding="utf-8")
     with pytest.raises(FaultyInput, match=r"the file is empty|not a CSV file"):
         read_corpus(package)
+
+
+NOTICES = "RetractionDate,RetractionNature,OriginalPaperDOI,OriginalPaperPubMedID\n"
+
+
+def check_against(package, notices):
+    path = package / "notices.csv"
+    path.write_text(NOTICES + notices)
+    _, faults = inspect_corpus(package, path)
+    return [(fault.row, fault.column, fault.problem) for fault in faults]
+
+
+@pytest.mark.parametrize(
+    ("notices", "told"),
+    [
+        ("1/2/2024 0:00,Retraction,10.1/A-b,0\n", "doi"),
+        ("1/2/2024 0:00,Retraction,unavailable,12345678\n", "pmid"),
+        ("1/2/2024 0:00,Retraction,10.1/A-b,12345678\n", "doi"),
+        ("1/2/2024 0:00,Correction,10.1/A-b,12345678\n", None),
+        ("1/2/2024 0:00,Expression of concern,10.1/A-b,0\n", None),
+        ("12/2/2024 0:00,Retraction,10.1/A-b,0\n2/1/2025 0:00,Reinstatement,10.1/A-b,0\n", None),
+        ("9/30/2023 0:00,Reinstatement,10.1/a-B,0\n2/1/2023 0:00,Retraction,10.1/a-b,0\n", None),
+        ("1/2/2024 0:00,Retraction,10.1/A-bc,1234567\n", None),
+    ],
+)
+def test_a_retracted_paper_is_a_fault_until_it_is_reinstated(package, notices, told):
+    names = pd.read_csv(package / "contrasts.csv")["study"].unique()
+    add_references(package, doi={names[0]: "10.1/a-b"}, pmid={names[0]: "12345678"})
+    assert inspect_corpus(package)[1] == []
+    expected = [(2, told, "the paper is retracted")] if told else []
+    assert check_against(package, notices) == expected
+
+
+def test_pooled_estimates_of_a_retracted_paper_are_told(package):
+    add_references(package, doi={})
+    header, row = POOLED.splitlines()
+    add_pooled(package, f"{header},doi\n{row},10.1/P\n")
+    told = check_against(package, "1/2/2024 0:00,Retraction,10.1/p,0\n")
+    assert told == [(2, "doi", "the paper is retracted")]
+
+
+def test_a_package_that_names_no_paper_cannot_be_compared_with_retractions(package):
+    told = check_against(package, "1/2/2024 0:00,Retraction,10.1/p,0\n")
+    assert [problem for *_, problem in told] == ["it has no column doi or pmid"]

@@ -37,12 +37,15 @@ def corpus() -> None:
 @corpus.command()
 @click.argument("package", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Faults as JSON on stdout.")
+@click.option(
+    "--retracted", type=PATH, help="CSV of Retraction Watch: rows of retracted papers are faults."
+)
 @guarded
-def check(package: Path, as_json: bool) -> None:
+def check(package: Path, as_json: bool, retracted: Path | None) -> None:
     """Show every fault of PACKAGE with its row, column and remedy; exit 1 if any."""
     from regencast.corpus import inspect_corpus
 
-    read, faults = inspect_corpus(package)
+    read, faults = inspect_corpus(package, retracted)
     if as_json:
         click.echo(json.dumps([fault.to_dict() for fault in faults], indent=1))
     if read is None:

@@ -20,6 +20,7 @@ from regencast.corpus.checks import (
     study_faults,
 )
 from regencast.corpus.pooled import read_pooled
+from regencast.corpus.retracted import read_retracted, retraction_faults
 from regencast.corpus.schema import Schema, read_schema
 from regencast.corpus.synonyms import read_synonyms
 from regencast.corpus.tables import read_text_table
@@ -85,13 +86,17 @@ class Corpus:
         return self.frame[name]
 
 
-def inspect_corpus(package: Path | str) -> tuple[Corpus | None, list[Fault]]:
+def inspect_corpus(
+    package: Path | str, retracted: Path | None = None
+) -> tuple[Corpus | None, list[Fault]]:
     """Read a data package and collect every fault.
 
     Parameters
     ----------
     package : path
         A folder with ``datapackage.json``, or the descriptor.
+    retracted : path, optional
+        The CSV file of Retraction Watch: a row of a retracted paper is then a fault.
 
     Returns
     -------
@@ -102,6 +107,7 @@ def inspect_corpus(package: Path | str) -> tuple[Corpus | None, list[Fault]]:
     """
     package = Path(package)
     try:
+        withdrawn = read_retracted(retracted) if retracted else None
         schema, table, beside = read_schema(package)
         text, faults = read_text_table(table)
         _require_columns(text, schema, table)
@@ -123,9 +129,13 @@ def inspect_corpus(package: Path | str) -> tuple[Corpus | None, list[Fault]]:
     synonyms: dict[str, dict[str, str]] = {}
     vocabulary: Vocabulary = {}
     try:
+        if withdrawn:
+            faults += retraction_faults(frame, file, withdrawn)
         if "pooled" in beside:
             pooled, more = read_pooled(beside["pooled"])
             faults += more
+            if withdrawn:
+                faults += retraction_faults(pooled, str(beside["pooled"]), withdrawn)
         if "vocabulary" in beside:
             vocabulary, more = read_vocabulary(beside["vocabulary"], schema)
             faults += more

@@ -1,0 +1,95 @@
+"""Papers that have been retracted, after the table of Retraction Watch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from regencast.corpus.tables import read_text_table
+from regencast.errors import Fault, FaultyInput, fail
+
+#: Where a table of contrasts or pooled estimates, and the table of Retraction Watch, name a paper.
+PAPERS = {"doi": "OriginalPaperDOI", "pmid": "OriginalPaperPubMedID"}
+#: What decides of a paper, in rising order for notices of one day; a correction leaves it standing.
+DECISIONS = ("Expression of concern", "Reinstatement", "Retraction")
+#: What the table writes where it knows no identifier.
+UNKNOWN = ("", "0", "unavailable")
+
+
+def read_retracted(path: Path) -> dict[str, set[str]]:
+    """Read which papers are retracted, by the latest notice of each.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV file of Retraction Watch as Crossref gives it out: RetractionDate (month/day/year),
+        RetractionNature, OriginalPaperDOI, OriginalPaperPubMedID.
+
+    Returns
+    -------
+    dict
+        Under ``doi`` and ``pmid`` the identifiers of retracted papers, DOIs in lower case.
+
+    Raises
+    ------
+    FaultyInput
+        If the file is missing, no CSV, has other columns or rows that cannot be read.
+    """
+    table, faults = read_text_table(path, ("RetractionDate", "RetractionNature", *PAPERS.values()))
+    absent = [fault for fault in faults if fault.problem == "the column is missing"]
+    if absent:
+        raise fail(path, f"the column {absent[0].column} is missing",
+                   "Name the CSV file of Retraction Watch")  # fmt: skip
+    if faults:
+        raise FaultyInput(faults)
+    table = table[table["RetractionNature"].isin(DECISIONS)]
+    table = table.assign(
+        day=pd.to_datetime(table["RetractionDate"].str.split().str[0], format="%m/%d/%Y",
+                           errors="coerce"),
+        rank=table["RetractionNature"].map(DECISIONS.index),
+    ).sort_values(["day", "rank"], na_position="first", kind="stable")  # fmt: skip
+    retracted = {}
+    for name, column in PAPERS.items():
+        latest = table.assign(paper=table[column].str.lower()).drop_duplicates("paper", keep="last")
+        papers = latest.loc[latest["RetractionNature"] == "Retraction", "paper"]
+        retracted[name] = set(papers) - set(UNKNOWN)
+    return retracted
+
+
+def retraction_faults(
+    frame: pd.DataFrame, file: str, retracted: dict[str, set[str]]
+) -> list[Fault]:
+    """Tell the rows whose paper is retracted.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Contrasts or pooled estimates, indexed by spreadsheet row; papers stand under ``doi`` and
+        ``pmid``.
+    file : str
+    retracted : dict
+        As `read_retracted` gives it.
+
+    Returns
+    -------
+    list of Fault
+        One for each row, at its DOI if that is retracted, else at its PMID.
+
+    Raises
+    ------
+    FaultyInput
+        If the table has neither column: then nothing could be told.
+    """
+    names = [name for name in PAPERS if name in frame]
+    if not names:
+        raise fail(file, "it has no column doi or pmid", "Add one")
+    told: dict[int, Fault] = {}
+    for name in names:
+        hit = frame[name].astype(str).str.lower().isin(retracted[name])
+        for row in frame.index[hit & frame[name].notna()]:
+            told.setdefault(int(row), Fault(
+                file, "the paper is retracted",
+                "Drop the row, or read the fact in another paper",
+                int(row), name, str(frame[name][row])))  # fmt: skip
+    return [told[row] for row in sorted(told)]

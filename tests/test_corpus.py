@@ -359,4 +359,10 @@ def test_pooled_estimates_of_a_retracted_paper_are_told(package):
 
 def test_a_package_that_names_no_paper_cannot_be_compared_with_retractions(package):
     told = check_against(package, "1/2/2024 0:00,Retraction,10.1/p,0\n")
-    assert [problem for *_, problem in told] == ["it has no column doi or pmid"]
+    assert [problem for *_, problem in told] == ["no column doi or pmid names its papers"]
+
+
+def test_pooled_estimates_that_name_no_paper_are_let_pass(package):
+    add_references(package, doi={})
+    add_pooled(package, POOLED)
+    assert check_against(package, "1/2/2024 0:00,Retraction,10.1/p,0\n") == []

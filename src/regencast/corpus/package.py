@@ -20,7 +20,7 @@ from regencast.corpus.checks import (
     study_faults,
 )
 from regencast.corpus.pooled import read_pooled
-from regencast.corpus.retracted import read_retracted, retraction_faults
+from regencast.corpus.retracted import names_papers, read_retracted, retraction_faults
 from regencast.corpus.schema import Schema, read_schema
 from regencast.corpus.synonyms import read_synonyms
 from regencast.corpus.tables import read_text_table
@@ -128,9 +128,11 @@ def inspect_corpus(
     pooled: pd.DataFrame | None = None
     synonyms: dict[str, dict[str, str]] = {}
     vocabulary: Vocabulary = {}
+    if withdrawn:
+        faults += retraction_faults(frame, file, withdrawn)
+        if not names_papers(frame):
+            faults.append(Fault(file, "no column doi or pmid names its papers", "Add one", row=1))
     try:
-        if withdrawn:
-            faults += retraction_faults(frame, file, withdrawn)
         if "pooled" in beside:
             pooled, more = read_pooled(beside["pooled"])
             faults += more

@@ -57,6 +57,11 @@ def read_retracted(path: Path) -> dict[str, set[str]]:
     return retracted
 
 
+def names_papers(frame: pd.DataFrame) -> list[str]:
+    """Return the columns by which a table names papers; empty where nothing could be told."""
+    return [name for name in PAPERS if name in frame]
+
+
 def retraction_faults(
     frame: pd.DataFrame, file: str, retracted: dict[str, set[str]]
 ) -> list[Fault]:
@@ -75,17 +80,9 @@ def retraction_faults(
     -------
     list of Fault
         One for each row, at its DOI if that is retracted, else at its PMID.
-
-    Raises
-    ------
-    FaultyInput
-        If the table has neither column: then nothing could be told.
     """
-    names = [name for name in PAPERS if name in frame]
-    if not names:
-        raise fail(file, "it has no column doi or pmid", "Add one")
     told: dict[int, Fault] = {}
-    for name in names:
+    for name in names_papers(frame):
         hit = frame[name].astype(str).str.lower().isin(retracted[name])
         for row in frame.index[hit & frame[name].notna()]:
             told.setdefault(int(row), Fault(

@@ -43,7 +43,7 @@ def corpus() -> None:
 @guarded
 def check(package: Path, as_json: bool, retracted: Path | None) -> None:
     """Show every fault of PACKAGE with its row, column and remedy; exit 1 if any."""
-    from regencast.corpus import inspect_corpus
+    from regencast.corpus import count_unnamed, inspect_corpus
 
     read, faults = inspect_corpus(package, retracted)
     if as_json:
@@ -52,6 +52,9 @@ def check(package: Path, as_json: bool, retracted: Path | None) -> None:
         raise FaultyInput(faults)
     if not as_json:
         click.echo(f"{package}: {len(read)} contrasts, no fault")
+    if retracted and (unnamed := count_unnamed(read.frame, read.studies)):
+        click.echo(f"{unnamed} of {len(set(read.studies))} studies name no DOI or PMID: whether "
+                   "they are retracted was not compared", err=True)  # fmt: skip
 
 
 @corpus.command()
@@ -152,8 +155,9 @@ def diff(
         return
     for name, verdict in zip(("old", "new"), found.verdicts, strict=True):
         click.echo(f"{name}: {verdict}")
-    for name, studies in found.studies.items():
-        click.echo(f"{len(studies)} studies {name}: {', '.join(studies[:20])}")
+    for what, changes in (("studies", found.studies), ("pooled estimates", found.pooled)):
+        for name, those in changes.items():
+            click.echo(f"{len(those)} {what} {name}: {', '.join(those[:20])}")
     for title, table in (("skill", found.skill), ("rank", found.ranks), ("score", found.scores)):
         if len(table):
             click.echo(f"\n{table.round(3).rename_axis(title).to_string()}")

@@ -9,6 +9,7 @@ from regencast.corpus.counts import REST, label_counts, pair_counts
 from regencast.corpus.package import Corpus, inspect_corpus, read_corpus
 from regencast.corpus.pooled import read_pooled
 from regencast.corpus.pvalue import read_p
+from regencast.corpus.retracted import count_unnamed
 from regencast.corpus.schema import Field, Schema, split_labels
 from regencast.corpus.vocabulary import Meaning, Vocabulary, ancestors
 
@@ -20,6 +21,7 @@ __all__ = [
     "Schema",
     "Vocabulary",
     "ancestors",
+    "count_unnamed",
     "inspect_corpus",
     "label_counts",
     "pair_counts",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 
 from regencast.corpus.constraints import constraint_rules
+from regencast.corpus.papers import plain
 from regencast.corpus.pvalue import is_p, read_p
 from regencast.corpus.schema import PLAIN, Field, Schema
 from regencast.corpus.tables import is_number
@@ -29,8 +30,6 @@ LEVELS = {
     "completeness": ("complete", "near_complete", "partial", "none"),
     "dose_unit": DOSE_UNITS,
 }
-#: Reference columns by which a publication is known.
-IDENTIFIERS = ("doi", "pmid", "title")
 #: Smallest allowed value by role, whether the bound itself is allowed, and what to do.
 BOUNDS = {
     "sd_treated": (0.0, True, "A spread is zero or more; empty if not reported"),
@@ -108,6 +107,9 @@ def _rules(field: Field) -> Iterator[tuple[str, str, Callable[[object], bool]]]:
         if field.role in BOUNDS:
             low, closed, remedy = BOUNDS[field.role]
             yield "the number is too small", remedy, _at_least(low, closed)
+        if field.kind == "log_number":
+            yield ("the number is not above zero", "This factor counts in ratios; empty if unknown",
+                   _at_least(0.0, False))  # fmt: skip
     levels = LEVELS.get(field.role)
     if levels:
         yield "the level is unknown", f"Use one of {', '.join(levels)}", levels.__contains__
@@ -172,10 +174,19 @@ def row_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
         low, high = (pd.to_numeric(get(f"smd_ci_{end}")) for end in ("low", "high"))
         add(low >= high, "smd_ci_low", "the interval's lower end is not below its upper end",
             "Swap or correct them")  # fmt: skip
+        if column("smd"):
+            smd = pd.to_numeric(get("smd"))
+            add((low < high) & ((smd < low) | (smd > high)), "smd",
+                "the SMD lies outside its own interval", "Read the source again")  # fmt: skip
     if column("direction") and column("significance"):
         null = get("direction").eq("no_difference") & get("significance").eq("significant")
         add(null, "significance", "no difference cannot be significant",
             "Correct direction or significance")  # fmt: skip
+    if column("direction") and column("p_value"):
+        silent = get("significance").isna() | get("significance").eq("not_stated")
+        null = get("direction").eq("no_difference") & get("p_value").map(read_p).eq(True) & silent
+        add(null, "p_value", "no difference cannot be significant",
+            "Correct the direction; leave out a p-value that is not of this contrast")  # fmt: skip
     if column("p_value") and column("significance"):
         told = get("significance").map({"significant": True, "not_significant": False})
         tested = get("p_value").map(read_p)
@@ -230,7 +241,7 @@ def comparison_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fa
 
 
 def spelling_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
-    """Check that no two levels of a factor differ by case alone.
+    """Check that no two levels of a factor differ by case, blanks or composed letters alone.
 
     They would be learned as two.
 
@@ -254,47 +265,13 @@ def spelling_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Faul
         counts = levels.value_counts().sort_index().sort_values(ascending=False, kind="stable")
         usual: dict[str, str] = {}
         for level in counts.index:
-            known = usual.setdefault(level.casefold(), level)
+            known = usual.setdefault(plain(level), level)
             if known != level:
                 row = int(levels.index[levels.eq(level)][0])
                 faults.append(
                     Fault(file, f"the level differs from {known} by case alone",
                           f"Write {known}, or rename one", row, field.name, level)
                 )  # fmt: skip
-    return faults
-
-
-def study_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
-    """Check that no publication stands under two study identifiers.
-
-    Such a study would be learned from and tested on at once. It is known by its DOI, PMID or title
-    (a preprint and its paper have two DOIs and one title).
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        Typed, indexed by spreadsheet row.
-    schema : Schema
-    file : str
-
-    Returns
-    -------
-    list of Fault
-        One for each study that repeats another.
-    """
-    names = [field.name for field in schema.fields if field.role == "reference"]
-    study = frame[schema.column("study")]
-    faults = []
-    for name in (name for name in IDENTIFIERS if name in names):
-        key = frame[name].dropna().astype(str).str.casefold().str.replace(r"\W+", "", regex=True)
-        first = study[key.index].groupby(key).transform("first")
-        repeats = first.index[first != study[key.index]]
-        faults += [
-            Fault(file, f"the study {first[row]} is the same publication",
-                  "Give both one study identifier, or correct this cell",
-                  int(row), name, str(frame[name][row]))
-            for row in study[repeats].drop_duplicates().index
-        ]  # fmt: skip
     return faults
 
 

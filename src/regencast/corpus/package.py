@@ -1,10 +1,10 @@
-"""A corpus: the validated table of contrasts, its roles and the digest of both."""
+"""A corpus: the validated table of contrasts, its roles, what lies beside it, and the digest."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from dataclasses import field as dataclass_field
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from regencast.corpus.checks import (
     comparison_faults,
     row_faults,
     spelling_faults,
-    study_faults,
 )
+from regencast.corpus.papers import study_faults
 from regencast.corpus.pooled import read_pooled
 from regencast.corpus.retracted import names_papers, read_retracted, retraction_faults
 from regencast.corpus.schema import Schema, read_schema
@@ -39,7 +39,8 @@ class Corpus:
     schema : Schema
         The columns' roles.
     digest : str
-        SHA-256 over roles and cells: the same for the same content, wherever it lies.
+        SHA-256 over roles, cells and the tables beside: the same for the same content, wherever
+        it lies.
     folder : Path
         Where the package was read.
     pooled : pandas.DataFrame or None
@@ -114,7 +115,7 @@ def inspect_corpus(
     except FaultyInput as error:
         return None, error.faults
     file = str(table)
-    text = text.replace(dict.fromkeys(schema.missing, None))
+    text = text.replace(dict.fromkeys(("", *schema.missing), None))
     text = text.where(text.notna(), None)
     faults += cell_faults(text, schema, file)
     if not faults and text.empty:
@@ -151,7 +152,7 @@ def inspect_corpus(
         return None, sorted(faults, key=lambda f: (f.file, f.row or 0, f.column or ""))
     frame = frame.reset_index(drop=True)
     folder = package if package.is_dir() else package.parent
-    digest = corpus_digest(frame, schema)
+    digest = corpus_digest(frame, schema, pooled, vocabulary, synonyms)
     return Corpus(frame, schema, digest, folder, pooled, synonyms, vocabulary), []
 
 
@@ -178,22 +179,34 @@ def read_corpus(package: Path | str) -> Corpus:
     return corpus
 
 
-def corpus_digest(frame: pd.DataFrame, schema: Schema) -> str:
-    """Return the SHA-256 of roles and cells.
+def corpus_digest(
+    frame: pd.DataFrame,
+    schema: Schema,
+    pooled: pd.DataFrame | None = None,
+    vocabulary: Vocabulary | None = None,
+    synonyms: dict[str, dict[str, str]] | None = None,
+) -> str:
+    """Return the SHA-256 of all that a model learns from and reads designs by.
 
     Parameters
     ----------
     frame : pandas.DataFrame
     schema : Schema
+    pooled : pandas.DataFrame, optional
+        They set the scale of effects.
+    vocabulary, synonyms : dict, optional
+        Classes are features; spellings decide which level a design has.
 
     Returns
     -------
     str
         64 hexadecimal digits.
     """
-    roles = json.dumps(schema.to_dict(), sort_keys=True)
-    cells = frame.to_csv(index=False, lineterminator="\n")
-    return hashlib.sha256(f"{roles}\n{cells}".encode()).hexdigest()
+    tables = [frame] if pooled is None else [frame, pooled]
+    parts = [json.dumps(schema.to_dict(), sort_keys=True)]
+    parts += [table.to_csv(index=False, lineterminator="\n") for table in tables]
+    parts += [json.dumps(one, sort_keys=True, default=asdict) for one in (vocabulary, synonyms)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _levels(frame: pd.DataFrame, schema: Schema, vocabulary: Vocabulary) -> dict[str, set[str]]:

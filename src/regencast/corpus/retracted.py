@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from regencast.corpus.papers import paper_keys
 from regencast.corpus.tables import read_text_table
 from regencast.errors import Fault, FaultyInput, fail
 
@@ -23,8 +25,8 @@ def read_retracted(path: Path) -> dict[str, set[str]]:
     Parameters
     ----------
     path : Path
-        The CSV file of Retraction Watch as Crossref gives it out: RetractionDate (month/day/year),
-        RetractionNature, OriginalPaperDOI, OriginalPaperPubMedID.
+        The CSV file of Retraction Watch as Crossref gives it out: RetractionDate (month/day/year,
+        or year-month-day), RetractionNature, OriginalPaperDOI, OriginalPaperPubMedID.
 
     Returns
     -------
@@ -45,21 +47,43 @@ def read_retracted(path: Path) -> dict[str, set[str]]:
         raise FaultyInput(faults)
     table = table[table["RetractionNature"].isin(DECISIONS)]
     table = table.assign(
-        day=pd.to_datetime(table["RetractionDate"].str.split().str[0], format="%m/%d/%Y",
-                           errors="coerce"),
+        day=_days(table["RetractionDate"], path),
         rank=table["RetractionNature"].map(DECISIONS.index),
-    ).sort_values(["day", "rank"], na_position="first", kind="stable")  # fmt: skip
+    ).sort_values(["day", "rank"], na_position="first", kind="stable")
     retracted = {}
     for name, column in PAPERS.items():
-        latest = table.assign(paper=table[column].str.lower()).drop_duplicates("paper", keep="last")
+        paper = paper_keys(table[column], name)
+        latest = table.loc[paper.index].assign(paper=paper).drop_duplicates("paper", keep="last")
         papers = latest.loc[latest["RetractionNature"] == "Retraction", "paper"]
         retracted[name] = set(papers) - set(UNKNOWN)
     return retracted
 
 
+def _days(dates: pd.Series, path: Path) -> pd.Series:
+    """Return the days of notices; one that cannot be read would put them in a wrong order."""
+    texts = dates.str.split().str[0]
+    days = pd.to_datetime(texts, format="%m/%d/%Y", errors="coerce")
+    days = days.fillna(pd.to_datetime(texts, format="%Y-%m-%d", errors="coerce"))
+    unread = dates.index[days.isna() & texts.notna()]
+    if len(unread):
+        raise FaultyInput([
+            Fault(str(path), "it is no date", "Write month/day/year or year-month-day",
+                  int(row), "RetractionDate", dates[row]) for row in unread
+        ])  # fmt: skip
+    return days
+
+
 def names_papers(frame: pd.DataFrame) -> list[str]:
     """Return the columns by which a table names papers; empty where nothing could be told."""
     return [name for name in PAPERS if name in frame]
+
+
+def count_unnamed(frame: pd.DataFrame, studies: np.ndarray) -> int:
+    """Return how many studies name no paper in any row, so that nothing can be told of them."""
+    named = pd.Series(False, index=frame.index)
+    for name in names_papers(frame):
+        named[paper_keys(frame[name], name).index] = True
+    return int((~named.groupby(studies).any()).sum())
 
 
 def retraction_faults(
@@ -83,8 +107,8 @@ def retraction_faults(
     """
     told: dict[int, Fault] = {}
     for name in names_papers(frame):
-        hit = frame[name].astype(str).str.lower().isin(retracted[name])
-        for row in frame.index[hit & frame[name].notna()]:
+        keys = paper_keys(frame[name], name)
+        for row in keys.index[keys.isin(retracted[name])]:
             told.setdefault(int(row), Fault(
                 file, "the paper is retracted",
                 "Drop the row, or read the fact in another paper",

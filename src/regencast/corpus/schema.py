@@ -38,6 +38,14 @@ NUMBER_ROLES = (
     "dose_volume",
     *(role for role in OUTCOME_ROLES if role.startswith(("mean_", "sd_", "n_", "smd", "ratio"))),
 )
+#: Roles of which the first says nothing without the second.
+TOGETHER = (
+    ("dose_value", "dose_unit"),
+    ("mean_treated", "mean_control"),
+    ("sd_treated", "sd_control"),
+    ("n_treated", "n_control"),
+    ("smd_ci_low", "smd_ci_high"),
+)
 #: Tables that a package may carry beside its contrasts.
 BESIDE = ("pooled", "synonyms", "vocabulary")
 FREE_ROLES = ("reference", "note")
@@ -293,6 +301,11 @@ def _read_fields(file: str, entries: list) -> tuple[tuple[Field, ...], list[Faul
                 )
             )
             continue
+        written = {entry.get("decimalChar") or ".", entry.get("groupChar") or ""}
+        if number and written != {".", ""}:
+            faults.append(Fault(file, "its numbers are not written with a point alone",
+                                "Write 1000.5, and take decimalChar and groupChar out",
+                                column=name))  # fmt: skip
         constraints = entry.get("constraints")
         problem = None if constraints is None else constraint_problem(constraints)
         if problem:
@@ -339,6 +352,11 @@ def _role_faults(file: str, schema: Schema) -> list[Fault]:
                     file, f"no field has the role {role}", f"Give it to the field that tells {what}"
                 )
             )
+    faults += [
+        Fault(file, f"no field has the role {other}, without which {role} says nothing",
+              f"Give it to a field, or make {role} a note")
+        for role, other in TOGETHER if schema.column(role) and not schema.column(other)
+    ]  # fmt: skip
     if not any(field.role in ("factor", "dose_value") for field in schema.design):
         faults.append(
             Fault(file, "no field has the role factor", "Name at least one design factor")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -30,9 +31,9 @@ DEFAULT_RANGE = (3.0, 12.0)
 SIZE_PERCENTILES = (10, 90)
 #: What a spread can be whose kind is not stated; a bare "mean +- x" is hardly ever an interval.
 UNSTATED_SPREADS = ("sd", "sem")
-#: Fewest measured rows from which an outcome's typical coefficient of variation is taken, and
-#: fewest from which the corpus's is: a handful of rows is one laboratory's habit.
-MIN_ROWS_FOR_CV = 3
+#: Fewest studies with measured rows from which an outcome's typical coefficient of variation is
+#: taken, and fewest rows from which the corpus's is: a handful is one laboratory's habit.
+MIN_STUDIES_FOR_CV = 3
 MIN_ROWS_OVERALL = 20
 
 
@@ -199,7 +200,8 @@ def _from_unclear_spread(corpus: Corpus, low: Floats, high: Floats) -> tuple[Flo
     stated = _kinds_of_spread(corpus)
     treated, control = _plausible_sizes(corpus, "treated"), _plausible_sizes(corpus, "control")
     readings = []
-    for n1, n2 in zip(treated, control, strict=True):
+    # The pooled SD weighs the spreads by the sizes: the extremes need not lie at like sizes.
+    for n1, n2 in product(treated, control):
         for kind in UNSTATED_SPREADS:
             kinds = np.where(pd.isna(stated), kind, stated)
             readings.append(_g_of_means(corpus, n1, n2, kinds))
@@ -255,14 +257,20 @@ def _typical_cv(corpus: Corpus) -> tuple[Floats, Floats]:
     if usable.count() < MIN_ROWS_OVERALL:
         blank = np.full(len(corpus), np.nan)
         return blank, blank
-    overall = usable.mean(), usable.var(ddof=1)
-    centre, spread = (np.full(len(corpus), value) for value in overall)
+    studies = pd.Series(corpus.studies)
+    everywhere = _mean_and_variance(usable, studies)
+    centre, spread = (np.full(len(corpus), value) for value in everywhere)
     if "outcome" in corpus.frame:
         for rows in _outcome_groups(corpus):
-            own = usable[rows]
-            if own.count() >= MIN_ROWS_FOR_CV:
-                centre[rows], spread[rows] = own.mean(), own.var(ddof=1)
+            if studies[rows][usable[rows].notna()].nunique() >= MIN_STUDIES_FOR_CV:
+                centre[rows], spread[rows] = _mean_and_variance(usable[rows], studies[rows])
     return centre, spread
+
+
+def _mean_and_variance(values: pd.Series, studies: pd.Series) -> tuple[float, float]:
+    """Return the mean, and the variance of a new value about it: the mean itself is uncertain."""
+    told = studies[values.notna()].nunique()
+    return values.mean(), values.var(ddof=1) * (1 + 1 / told)
 
 
 def _outcome_groups(corpus: Corpus) -> Iterator[np.ndarray]:

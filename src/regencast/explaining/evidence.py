@@ -12,7 +12,7 @@ from regencast.designs import DesignEncoder
 from regencast.effects import Effects
 from regencast.explaining.style import BLUE, GREY, ORANGE, new_figure, save
 from regencast.training import Forecaster
-from regencast.training.prior import make_baseline
+from regencast.training.prior import make_baseline, pooled_sources, prior_estimates
 from regencast.words import readable, readable_level
 
 
@@ -55,7 +55,7 @@ def compare_with_pools(
     columns = ["pooled_id", "level", "estimate", "ci_low", "ci_high", "forecast"]
     if pooled is None or not by or by not in pooled:
         return pd.DataFrame(columns=columns)
-    kept = pooled[(pooled["measure"] == "SMD") & (pooled["comparator"] == "control")]
+    kept = prior_estimates(pooled)
     kept = kept[kept[by].isin(set(corpus.frame[by].dropna()))]
     rows = np.flatnonzero(effects.informative)
     encoder, blend = forecaster.blend.encoder, forecaster.blend
@@ -63,7 +63,7 @@ def compare_with_pools(
     added = blend.predict_encoded(X) - blend.baseline.predict(X)
     level = corpus.frame[by].iloc[rows].to_numpy()
     found = []
-    for _, source in kept.groupby(kept["doi"].fillna(kept["source_url"])):
+    for _, source in kept.groupby(pooled_sources(kept)):
         others = pooled.drop(source.index)
         mean = _baseline_without(encoder, others, by, X, y) + added
         for _, one in source.iterrows():

@@ -32,15 +32,17 @@ class Difference:
 
     Attributes
     ----------
-    studies : dict
-        added, removed and changed studies, each a list of identifiers.
+    studies, pooled : dict
+        added, removed and changed studies and pooled estimates, each a list of identifiers.
     verdicts : tuple of str
         Of the old and the new edition.
     skill, ranks, scores : pandas.DataFrame
-        Columns old and new; one row per metric, factor (rank of importance) and proposed design.
+        Columns old and new; one row per metric, factor (rank of importance; missing for one of no
+        importance) and proposed design (missing where it has a fault).
     """
 
     studies: dict[str, list[str]]
+    pooled: dict[str, list[str]]
     verdicts: tuple[str, str]
     skill: pd.DataFrame
     ranks: pd.DataFrame
@@ -55,7 +57,8 @@ class Difference:
             }
             for name in ("skill", "ranks", "scores")
         }
-        return {"studies": self.studies, "verdicts": list(self.verdicts), **tables}
+        named = {"studies": self.studies, "pooled": self.pooled}
+        return {**named, "verdicts": list(self.verdicts), **tables}
 
 
 def compare_corpora(
@@ -90,10 +93,13 @@ def compare_corpora(
     )  # fmt: skip
     scores = pd.DataFrame(columns=["old", "new"])
     if designs is not None:
-        scores = pd.DataFrame({n: _scores(f, designs) for n, (_, _, f) in _named(found)})
-    return Difference(
-        _studies(*corpora), (found[0][1], found[1][1]), skills, ranks.sort_values("new"), scores
-    )
+        # One edition names them for both: a column may be a factor of the other.
+        names = _unlike(design_names(designs, found[1][2].blend.encoder), designs.index)
+        scores = pd.DataFrame({n: _scores(f, designs, names) for n, (_, _, f) in _named(found)})
+    studies = _changes(*((corpus.frame, corpus.schema.study) for corpus in corpora))
+    pooled = _changes(*((_estimates(corpus), "pooled_id") for corpus in corpora))
+    verdicts = found[0][1], found[1][1]
+    return Difference(studies, pooled, verdicts, skills, ranks.sort_values("new"), scores)
 
 
 def _named(pair: list) -> list[tuple[str, Any]]:
@@ -113,23 +119,36 @@ def _judged(
 def _ranks(forecaster: Forecaster, corpus: Corpus) -> pd.Series:
     rows = np.linspace(0, len(corpus) - 1, min(DESIGNS, len(corpus))).astype(int)
     size = factor_shapley(forecaster, corpus.frame.iloc[rows]).values.abs().mean()
-    return size.rank(ascending=False, method="first").astype(int)
+    # Factors that move nothing have no rank: one by the order of columns would say they had.
+    return size[size > 0].rank(ascending=False, method="min").reindex(size.index)
 
 
-def _scores(forecaster: Forecaster, designs: pd.DataFrame) -> pd.Series:
+def _scores(forecaster: Forecaster, designs: pd.DataFrame, names: list[str]) -> pd.Series:
     scored = score_designs(forecaster, designs, "designs")["score"].astype(float)
-    return pd.Series(scored.to_numpy(), index=design_names(designs, forecaster.blend.encoder))
+    return pd.Series(scored.to_numpy(), index=names)
 
 
-def _studies(old: Corpus, new: Corpus) -> dict[str, list[str]]:
-    texts = []
-    for corpus in (old, new):
-        rows = corpus.frame.astype(str).agg("|".join, axis=1)
-        # The order of the rows says nothing.
-        texts.append(
-            rows.groupby(corpus.studies.astype(str)).agg(lambda one: "\n".join(sorted(one)))
-        )
-    before, after = texts
+def _unlike(names: list[str], rows: pd.Index) -> list[str]:
+    """Return the names, with the row where several designs have one."""
+    several = pd.Series(names).duplicated(keep=False)
+    return [
+        f"{name} (row {row})" if twice else name
+        for name, row, twice in zip(names, rows, several, strict=True)
+    ]
+
+
+def _estimates(corpus: Corpus) -> pd.DataFrame:
+    return pd.DataFrame({"pooled_id": []}) if corpus.pooled is None else corpus.pooled
+
+
+def _changes(old: tuple[pd.DataFrame, str], new: tuple[pd.DataFrame, str]) -> dict[str, list[str]]:
+    """Compare tables by what names their entries; the order of rows and columns says nothing."""
+    shared = sorted(set(old[0]) & set(new[0]))
+    before, after = (
+        table[shared].astype(str).agg("|".join, axis=1)
+        .groupby(table[name].astype(str)).agg(lambda rows: "\n".join(sorted(rows)))
+        for table, name in (old, new)
+    )  # fmt: skip
     both = before.index.intersection(after.index)
     return {
         "added": sorted(after.index.difference(before.index)),

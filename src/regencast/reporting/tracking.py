@@ -36,6 +36,7 @@ from regencast.training import (
     skill,
     study_folds,
 )
+from regencast.training.prior import prior_estimates
 
 EXAMPLE = Path("data/proposals/example.csv")
 
@@ -115,7 +116,8 @@ def _facts(
     experiment: Experiment, corpus: Corpus, effects: Effects, metrics: dict[str, float]
 ) -> dict[str, Any]:
     """Return what the report says of a run besides its tables."""
-    pooled = corpus.pooled if experiment.prior == "pooled" else None
+    used = experiment.prior == "pooled" and corpus.pooled is not None
+    pooled = len(prior_estimates(corpus.pooled)) if used else 0
     return {
         "corpus_name": corpus.schema.name,
         "corpus_digest": corpus.digest,
@@ -123,8 +125,8 @@ def _facts(
         "studies": len(np.unique(corpus.studies)),
         "evidence": _evidence_shares(effects),
         "factors": list(corpus.schema.factors),
-        "prior": pooled is not None,
-        "pooled": 0 if pooled is None else len(pooled),
+        "prior": pooled > 0,
+        "pooled": pooled,
         "metrics": metrics,
         "experiment": experiment.name,
         "seed": experiment.seed,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from regencast.corpus import Corpus
 from regencast.effects import Effects, read_effects
+from regencast.errors import fail
 from regencast.tasks import run_each
 from regencast.training.experiment import Experiment
 from regencast.training.forecaster import fit_forecaster
@@ -48,8 +49,16 @@ def cross_validate(
         One row per contrast, in the corpus's order: contrast_id, study_id, fold, observed,
         observed_lower, observed_upper, variance, baseline, predicted, low90, high90; then
         true_sd, remoteness and support, as `Forecaster.forecast` gives them.
+
+    Raises
+    ------
+    FaultyInput
+        If there is only one fold.
     """
     names = list(dict.fromkeys(folds))
+    if len(names) < 2:
+        raise fail(corpus.folder, "all contrasts are of one study or fold: nothing can be held out",
+                   "Add studies")  # fmt: skip
     tasks = [(folds == name,) for name in names]
     parts = []
     for part in run_each(_one_fold, (corpus, experiment, read), tasks, jobs, cluster):

@@ -62,11 +62,11 @@ def prior_from_pooled(pooled: pd.DataFrame, by: str, levels: tuple[str, ...]) ->
     Prior or None
         None where no standardised mean difference against a control is among the estimates.
     """
-    kept = pooled[(pooled["measure"] == "SMD") & (pooled["comparator"] == "control")]
+    kept = prior_estimates(pooled)
     if kept.empty:
         return None
     effect = kept["estimate"] * kept["outcome_better"].map({"higher": 1.0, "lower": -1.0})
-    source = _sources(kept)
+    source = pooled_sources(kept)
     means = effect.groupby(source).mean()
     spread = float(means.std(ddof=1)) if len(means) > 1 else 1.0
     taus = _taus(kept, effect.to_numpy(dtype=float))
@@ -79,7 +79,13 @@ def prior_from_pooled(pooled: pd.DataFrame, by: str, levels: tuple[str, ...]) ->
     )
 
 
-def _sources(kept: pd.DataFrame) -> pd.Series:
+def prior_estimates(pooled: pd.DataFrame) -> pd.DataFrame:
+    """Return the estimates that the prior rests on: standardised differences against a control."""
+    texts = {name: pooled[name].astype(str).str.casefold() for name in ("measure", "comparator")}
+    return pooled[(texts["measure"] == "smd") & (texts["comparator"] == "control")]
+
+
+def pooled_sources(kept: pd.DataFrame) -> pd.Series:
     """Return what tells one meta-analysis from another: its DOI, else its page."""
     names = kept["pooled_id"].astype(object)
     for column in ("source_url", "doi"):

@@ -1,0 +1,125 @@
+"""Which rows tell of one paper: DOIs, PMIDs, titles and study identifiers, however they are spelt."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import pandas as pd
+
+from regencast.corpus.schema import Schema
+from regencast.errors import Fault
+
+#: Reference columns by which a publication is known.
+IDENTIFIERS = ("doi", "pmid", "title")
+#: What people write before an identifier.
+PREFIX = re.compile(
+    r"^(?:https?://(?:dx\.)?doi\.org/|https?://(?:www\.)?pubmed\.ncbi\.nlm\.nih\.gov/|(?:doi|pmid)[:\s]+)"
+)
+#: What parts the words of a title; it says nothing.
+BETWEEN_WORDS = re.compile(r"\W+")
+NUMBERS = ("mean_treated", "mean_control", "sd_treated", "sd_control")
+#: Rows with the same means and spreads that two studies may share by chance.
+BY_CHANCE = 1
+
+
+def plain(text: str) -> str:
+    """Return a text without what says nothing: case, composition of letters, width of blanks."""
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+def paper_keys(cells: pd.Series, name: str) -> pd.Series:
+    """Return what tells one paper from another.
+
+    Parameters
+    ----------
+    cells : pandas.Series
+        A column of a table.
+    name : str
+        ``doi``, ``pmid`` or ``title``: what the column holds.
+
+    Returns
+    -------
+    pandas.Series
+        Text, without the rows whose cell names no paper.
+    """
+    text = cells.dropna().astype(str).map(plain)
+    if name == "title":
+        text = text.str.replace(BETWEEN_WORDS, "", regex=True)
+    else:
+        text = text.str.replace(PREFIX, "", regex=True).str.rstrip("./")
+    if name == "pmid":
+        # A spreadsheet writes a number with an empty cell below it as 12345678.0.
+        text = text.str.removesuffix(".0")
+    return text[text.ne("")]
+
+
+def study_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
+    """Check that no publication stands under two study identifiers.
+
+    Such a study would be learned from and tested on at once. It is known by its DOI, PMID or title
+    (a preprint and its paper have two DOIs and one title), by an identifier that differs in
+    spelling alone, and by means and spreads that two studies cannot share by chance.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Typed, indexed by spreadsheet row.
+    schema : Schema
+    file : str
+
+    Returns
+    -------
+    list of Fault
+        One for each study that repeats another.
+    """
+    study = frame[schema.study]
+    faults = _spelt_alike(study, file)
+    names = [field.name for field in schema.fields if field.role == "reference"]
+    for name in (name for name in IDENTIFIERS if name in names):
+        key = paper_keys(frame[name], name)
+        first = study[key.index].groupby(key).transform("first")
+        repeats = first.index[first != study[key.index]]
+        faults += [
+            Fault(file, f"the study {first[row]} is the same publication",
+                  "Give both one study identifier, or correct this cell",
+                  int(row), name, str(frame[name][row]))
+            for row in study[repeats].drop_duplicates().index
+        ]  # fmt: skip
+    return faults + _same_numbers(frame, schema, study, file)
+
+
+def _spelt_alike(study: pd.Series, file: str) -> list[Fault]:
+    """Tell the identifiers that differ from another in spelling alone."""
+    first: dict[str, str] = {}
+    faults = []
+    for row, name in study.dropna().drop_duplicates().items():
+        known = first.setdefault(re.sub(r"^(\d+)\.0$", r"\1", plain(str(name))), str(name))
+        if known != str(name):
+            faults.append(
+                Fault(file, f"the study differs from {known} in spelling alone",
+                      f"Write {known}, or rename one", int(str(row)), str(study.name), str(name))
+            )  # fmt: skip
+    return faults
+
+
+def _same_numbers(frame: pd.DataFrame, schema: Schema, study: pd.Series, file: str) -> list[Fault]:
+    """Tell the studies of which several rows repeat the means and spreads of another's."""
+    columns = [name for role in NUMBERS if (name := schema.column(role))]
+    if len(columns) < len(NUMBERS):
+        return []
+    numbers = frame[columns].dropna()
+    # Groups that stand at zero are no fingerprint.
+    numbers = numbers[(numbers != 0).all(axis=1)]
+    own = study[numbers.index]
+    first = own.groupby([numbers[name] for name in columns]).transform("first")
+    repeats = pd.DataFrame({"first": first, "study": own})[first != own]
+    faults = []
+    for (original, name), rows in repeats.groupby(["first", "study"], sort=True):
+        if len(numbers.loc[rows.index].drop_duplicates()) > BY_CHANCE:
+            faults.append(
+                Fault(file, f"{len(rows)} rows have the means and spreads of the study {original}",
+                      "Give both one study identifier, or correct the numbers",
+                      int(str(rows.index[0])), str(study.name), str(name))
+            )  # fmt: skip
+    return faults

@@ -4,7 +4,14 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from regencast.corpus import Meaning, ancestors, inspect_corpus, read_corpus, split_labels
+from regencast.corpus import (
+    Meaning,
+    ancestors,
+    count_unnamed,
+    inspect_corpus,
+    read_corpus,
+    split_labels,
+)
 from regencast.corpus.pooled import read_pooled
 from regencast.errors import FaultyInput
 
@@ -49,6 +56,14 @@ def test_reading_twice_gives_the_same_corpus_and_digest(package):
     assert one.digest == two.digest
     edit(package, source=(0, "Z"))
     assert read_corpus(package).digest != one.digest
+
+
+def test_the_digest_covers_what_lies_beside_the_contrasts(package):
+    alone = read_corpus(package).digest
+    add_pooled(package, POOLED)
+    beside = read_corpus(package).digest
+    (package / "pooled.csv").write_text(POOLED.replace("1.5", "1.6"))
+    assert len({alone, beside, read_corpus(package).digest}) == 3
 
 
 @pytest.mark.parametrize(
@@ -115,7 +130,11 @@ def add_references(package, **columns):
     ("columns", "told"),
     [
         ({"doi": {"s0": "10.1/A-b", "s1": "10.1/a-B"}}, "doi"),
+        ({"doi": {"s0": "10.1/a.1", "s1": "https://doi.org/10.1/A.1"}}, "doi"),
+        ({"doi": {"s0": "doi: 10.1/a.1", "s1": "10.1/a.1 "}}, "doi"),
+        ({"doi": {"s0": "10.1/x.1.123", "s1": "10.1/x.11.23"}}, None),
         ({"pmid": {"s0": "12345678", "s1": "12345678"}}, "pmid"),
+        ({"pmid": {"s0": "PMID: 12345678", "s1": "12345678.0"}}, "pmid"),
         ({"title": {"s0": "EVs heal bone", "s1": "EVs heal bone."}}, "title"),
         ({"doi": {"s0": "10.1/a", "s1": "10.1/b"}, "title": {"s0": "EVs", "s1": "EVs"}}, "title"),
         ({"doi": {"s0": "10.1/a", "s1": "10.1/b"}, "title": {"s0": "EVs", "s1": "EV"}}, None),
@@ -131,6 +150,60 @@ def test_a_publication_under_two_study_identifiers_is_a_fault(package, columns, 
     _, faults = inspect_corpus(package)
     assert [fault.column for fault in faults] == ([told] if told else [])
     assert all(str(names[0]) in fault.problem for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("Zhang2020", "zhang2020"), ("M\u00fcller", "Mu\u0308ller"), ("a b", "a  b")],
+)
+def test_a_study_spelt_two_ways_is_told(package, name, other):
+    edit(package, study=(0, name))
+    edit(package, study=(1, other))
+    told = [fault for fault in inspect_corpus(package)[1] if "spelling alone" in fault.problem]
+    assert [(fault.row, fault.column, fault.value) for fault in told] == [(3, "study", other)]
+    assert name in told[0].remedy
+
+
+def test_a_number_as_study_may_not_gain_a_decimal(package):
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    table["study"] = table["study"].str[1:] + "9"
+    table.loc[len(table) - 1, "study"] = f"{table['study'].iloc[0]}.0"
+    table.to_csv(package / "contrasts.csv", index=False)
+    _, faults = inspect_corpus(package)
+    assert [fault.column for fault in faults] == ["study"]
+
+
+def test_means_and_spreads_of_another_study_are_told(package):
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    numbers = ["m1", "m2", "s1", "s2"]
+    full = table.dropna(subset=numbers)
+    several = full["study"].value_counts().loc[lambda counts: counts > 1].index[:2]
+    one, other = (full[full["study"] == name].index[:2] for name in several)
+    table.loc[other[0], numbers] = table.loc[one[0], numbers].to_numpy()
+    table.to_csv(package / "contrasts.csv", index=False)
+    assert not [f for f in inspect_corpus(package)[1] if "means and spreads" in f.problem]
+    table.loc[other[1], numbers] = table.loc[one[1], numbers].to_numpy()
+    table.to_csv(package / "contrasts.csv", index=False)
+    told = [f for f in inspect_corpus(package)[1] if "means and spreads" in f.problem]
+    assert len(told) == 1 and {told[0].value, told[0].problem.split()[-1]} == set(several)
+
+
+@pytest.mark.parametrize(
+    ("role", "other"), [("dose_unit", "dose_value"), ("n_control", "n_treated")]
+)
+def test_a_role_that_says_nothing_alone_is_told(package, role, other):
+    path = package / "datapackage.json"
+    descriptor = json.loads(path.read_text())
+    schema = descriptor["resources"][0]["schema"]
+    gone = next(field["name"] for field in schema["fields"] if field.get("role") == role)
+    schema["fields"] = [field for field in schema["fields"] if field["name"] != gone]
+    path.write_text(json.dumps(descriptor))
+    pd.read_csv(package / "contrasts.csv").drop(columns=gone).to_csv(
+        package / "contrasts.csv", index=False
+    )
+    assert [fault.problem for fault in inspect_corpus(package)[1]] == [
+        f"no field has the role {role}, without which {other} says nothing"
+    ]
 
 
 def test_a_comparison_must_say_what_was_modified(package):
@@ -339,6 +412,8 @@ def check_against(package, notices):
         ("12/2/2024 0:00,Retraction,10.1/A-b,0\n2/1/2025 0:00,Reinstatement,10.1/A-b,0\n", None),
         ("9/30/2023 0:00,Reinstatement,10.1/a-B,0\n2/1/2023 0:00,Retraction,10.1/a-b,0\n", None),
         ("1/2/2024 0:00,Retraction,10.1/A-bc,1234567\n", None),
+        ("2024-01-02,Retraction,https://doi.org/10.1/A-b,0\n", "doi"),
+        ("2024-01-02,Retraction,10.1/A-b,0\n2025-01-02,Reinstatement,10.1/A-b,0\n", None),
     ],
 )
 def test_a_retracted_paper_is_a_fault_until_it_is_reinstated(package, notices, told):
@@ -347,6 +422,19 @@ def test_a_retracted_paper_is_a_fault_until_it_is_reinstated(package, notices, t
     assert inspect_corpus(package)[1] == []
     expected = [(2, told, "the paper is retracted")] if told else []
     assert check_against(package, notices) == expected
+
+
+def test_a_date_of_a_notice_that_cannot_be_read_is_told(package):
+    add_references(package, doi={})
+    told = check_against(package, "2 January 2024,Retraction,10.1/p,0\n")
+    assert told == [(2, "RetractionDate", "it is no date")]
+
+
+def test_studies_that_name_no_paper_are_counted(package):
+    names = pd.read_csv(package / "contrasts.csv")["study"].unique()
+    add_references(package, doi={names[0]: "10.1/a-b"}, pmid={names[1]: "12345678"})
+    corpus = read_corpus(package)
+    assert count_unnamed(corpus.frame, corpus.studies) == len(names) - 2
 
 
 def test_pooled_estimates_of_a_retracted_paper_are_told(package):

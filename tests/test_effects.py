@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regencast.corpus import read_corpus
+from regencast.corpus import inspect_corpus, read_corpus
 from regencast.effects import (
     critical_g,
     hedges_g,
@@ -84,6 +84,12 @@ def test_a_p_value_speaks_where_significance_is_not_stated(package, p, stated, l
     assert found.upper[0] == pytest.approx(named.get(high, high))
 
 
+def test_no_difference_with_a_significant_p_is_a_fault(package):
+    add_tests(package, p_value="0.001", significance="", direction="no_difference")
+    _, faults = inspect_corpus(package)
+    assert [(fault.row, fault.column) for fault in faults] == [(2, "p_value")]
+
+
 def test_a_spread_of_no_kind_bounds_g(package):
     """Read as an SD it gives the greatest g, read as a standard error the least."""
     full = read_effects(read_corpus(package))
@@ -110,6 +116,21 @@ def test_an_unreported_group_size_leaves_the_usual_ones(package):
     assert found.kind[0] == "bounded"
     assert found.lower[0] == pytest.approx(hedges_g(12, 10, 1, 1, few, few))
     assert found.upper[0] == pytest.approx(hedges_g(12, 10, 1, 1, many, many))
+
+
+def test_unreported_group_sizes_may_be_unlike(package):
+    """With unlike spreads the extremes lie at unlike sizes, for these weigh the spreads."""
+    add_tests(package, m1="60", m2="10", s1="4", s2="12", n1="", n2="", direction="better")
+    corpus = read_corpus(package)
+    found = read_effects(corpus)
+    ends = [
+        np.percentile(corpus.role(f"n_{arm}").dropna().astype(float), [10, 90])
+        for arm in ("treated", "control")
+    ]
+    every = [hedges_g(60, 10, 4, 12, one, other) for one in ends[0] for other in ends[1]]
+    assert found.lower[0] == pytest.approx(min(every))
+    assert found.upper[0] == pytest.approx(max(every))
+    assert found.upper[0] > hedges_g(60, 10, 4, 12, ends[0][1], ends[1][1]) + 0.1
 
 
 def test_the_test_narrows_what_the_spread_leaves_open(package):

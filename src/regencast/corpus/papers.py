@@ -1,4 +1,4 @@
-"""Which rows tell of one paper: DOIs, PMIDs, titles and study identifiers, however they are spelt."""
+"""Which rows tell of one paper: its DOI, PMID, title or identifier, however it is spelt."""
 
 from __future__ import annotations
 

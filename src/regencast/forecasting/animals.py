@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.polynomial.hermite_e import hermegauss
 from numpy.polynomial.legendre import leggauss
 from numpy.typing import ArrayLike
 from scipy.stats import chi2, norm, t
 
 FEWEST, MOST = 2, 1000
-#: Nodes over the true effect, and over the pooled variance.
-NODES, STEPS = 41, 120
+#: Nodes over the pooled variance.
+STEPS = 120
 
 
 def power(effect: ArrayLike, n: int, alpha: float = 0.05) -> np.ndarray:
@@ -44,13 +43,18 @@ def power(effect: ArrayLike, n: int, alpha: float = 0.05) -> np.ndarray:
     return _beyond(shift, n, alpha) + _beyond(-shift, n, alpha)
 
 
-def _beyond(shift: np.ndarray, n: int, alpha: float) -> np.ndarray:
-    """Return the chance of significance on the upper side for a noncentrality."""
+def _beyond(shift: np.ndarray, n: int, alpha: float, spread: float = 0.0) -> np.ndarray:
+    """Return the chance of significance on the upper side for a normal noncentrality.
+
+    Its mean is ``shift`` and its standard deviation ``spread``: given the pooled variance, the mean
+    of a normal's distribution function over a normal is one again.
+    """
     df = 2 * n - 2
     nodes, weights = leggauss(STEPS)
-    spread = np.sqrt(chi2.ppf(0.5 * (nodes + 1), df) / df)
-    reached = norm.cdf(shift[..., None] - t.ppf(1 - alpha / 2, df) * spread)
-    return reached @ weights / 2
+    pooled = np.sqrt(chi2.ppf(0.5 * (nodes + 1), df) / df)
+    above = shift[..., None] - t.ppf(1 - alpha / 2, df) * pooled
+    # The weights sum to 2 but for the last digit.
+    return np.minimum(norm.cdf(above / np.hypot(1.0, spread)) @ weights / 2, 1.0)
 
 
 def assurance(mean: float, sd: float, n: int, alpha: float = 0.05) -> float:
@@ -68,9 +72,19 @@ def assurance(mean: float, sd: float, n: int, alpha: float = 0.05) -> float:
     alpha : float, default 0.05
         Two-sided.
     """
-    nodes, weights = hermegauss(NODES)
-    shift = (mean + sd * nodes) * np.sqrt(n / 2)
-    return float(weights @ _beyond(shift, n, alpha) / weights.sum())
+    scale = np.sqrt(n / 2)
+    return float(_beyond(np.asarray(mean * scale), n, alpha, sd * scale))
+
+
+def chance_of_benefit(mean: float, sd: float) -> float:
+    """Return the chance that the true effect is a benefit: no assurance is higher.
+
+    Examples
+    --------
+    >>> round(chance_of_benefit(1.0, 1.0), 3), chance_of_benefit(0.5, 0.0)
+    (0.841, 1.0)
+    """
+    return float(norm.cdf(mean / sd)) if sd > 0 else float(mean > 0)
 
 
 def animals_for_power(effect: float, wanted: float = 0.8, alpha: float = 0.05) -> int | None:
@@ -87,12 +101,15 @@ def animals_for_power(effect: float, wanted: float = 0.8, alpha: float = 0.05) -
 def animals_for_assurance(
     mean: float, sd: float, wanted: float = 0.8, alpha: float = 0.05
 ) -> int | None:
-    """Return the fewest animals per group for a wanted assurance; None where none suffice.
+    """Return the fewest animals per group for a wanted assurance; None where 1,000 do not suffice.
 
-    No number of animals gives more assurance than the chance that there is a benefit at all.
+    No number of animals suffices where `chance_of_benefit` is not above what is wanted.
+
+    Examples
+    --------
+    >>> animals_for_assurance(2.0, 2.0), animals_for_assurance(2.0, 2.0, 0.9)
+    (81, None)
     """
-    if sd > 0 and norm.cdf(mean / sd) <= wanted:
-        return None
     return _fewest(lambda n: assurance(mean, sd, n, alpha), wanted)
 
 

@@ -12,6 +12,7 @@ from regencast.forecasting.animals import (
     MOST,
     animals_for_assurance,
     animals_for_power,
+    chance_of_benefit,
     with_attrition,
 )
 from regencast.forecasting.designs import check_designs
@@ -89,7 +90,7 @@ def plan_designs(
             result.at[row, "animals_per_group_assured"] = with_attrition(assured, wish.attrition)
         else:
             enough = assured = None
-        notes = _notes(mean, enough, assured, wish)
+        notes = _notes(mean, sd, enough, assured, wish)
         support = result.at[row, "support"]
         if support != "supported":
             notes.append(f"{support} support: pilot before planning by this")
@@ -121,15 +122,20 @@ def planning_effect(forecaster: Forecaster, designs: pd.DataFrame) -> tuple[np.n
     return mean, np.maximum(own["true_sd"], wide["true_sd"]).to_numpy()
 
 
-def _notes(mean: float, enough: int | None, assured: int | None, wish: Wish) -> list[str]:
-    notes = []
+def _notes(
+    mean: float, sd: float, enough: int | None, assured: int | None, wish: Wish
+) -> list[str]:
     if mean <= 0:
-        notes.append("no benefit is forecast: no number of animals will show one")
-    elif enough is None:
+        return ["no benefit is forecast: no number of animals will show one"]
+    notes = []
+    if enough is None:
         notes.append(f"more than {MOST} animals per group for a power of {wish.power:g}")
-    if mean > 0 and assured is None:
+    benefit = chance_of_benefit(mean, sd)
+    if assured is None and benefit <= wish.assurance:
         notes.append(
-            f"an assurance of {wish.assurance:g} is out of reach: whether there is a benefit is "
-            "less sure than that"
+            f"an assurance of {wish.assurance:g} is out of reach: the chance that there is any "
+            f"benefit is {np.floor(100 * benefit) / 100:.2f}"
         )
+    elif assured is None:
+        notes.append(f"more than {MOST} animals per group for an assurance of {wish.assurance:g}")
     return notes

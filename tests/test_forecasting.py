@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import ROOT, SMALL, run
+from conftest import ROOT, SMALL, run, simulate
 from regencast.corpus import read_corpus
 from regencast.effects import Effects, read_effects
 from regencast.errors import FaultyInput
@@ -27,10 +27,14 @@ from regencast.forecasting import (
     read_designs,
     score_designs,
     understand,
+    unknown,
 )
-from regencast.forecasting.designs import new_levels
+from regencast.forecasting.attribution import OPEN, stated_shapley
+from regencast.forecasting.designs import new_levels, typed_designs
 from regencast.forecasting.stream import parquet_chunks, score_chunks
-from regencast.training import fit_forecaster
+from regencast.training import Experiment, fit_forecaster
+from regencast.training.experiment import Candidate
+from regencast.training.published import Published
 
 SYNONYMS = {"source": {"type A": "A", "alpha": "A"}}
 
@@ -136,6 +140,125 @@ def test_averages_do_not_depend_on_the_other_rows(forecaster, simulated):
     alone = average_unknown(forecaster, typed.iloc[[1]])
     assert together["predicted"].iloc[1] == pytest.approx(alone["predicted"].iloc[0], abs=1e-9)
     assert not new_levels(typed, forecaster.blend.encoder).any()
+
+
+def averaged(forecaster, design, corpus, columns):
+    """Forecast one design with every row's values of some columns, and take mean and spread."""
+    every = pd.concat([design] * len(corpus), ignore_index=True)
+    every[columns] = corpus.frame[columns].to_numpy()
+    found = forecaster.blend.predict(every)
+    return found.mean(), found.std()
+
+
+@pytest.mark.parametrize(
+    ("columns", "most", "within"),
+    [(["source"], 48, 1e-6), (["dose", "unit"], 48, 1e-6), (["n1", "n2"], 6, 0.03)],
+)
+def test_one_open_factor_is_averaged_over_all_published_values(
+    simulated, monkeypatch, columns, most, within
+):
+    corpus, _, forecaster = simulated
+    monkeypatch.setattr(unknown, "DRAWS", most)
+    design = typed_designs(forecaster, corpus.frame.iloc[[0]].copy(), "x")
+    mean, spread = averaged(forecaster, design, corpus, columns)
+    blank = design.copy()
+    blank[columns] = None
+    blank = typed_designs(forecaster, blank, "x")
+    found = average_unknown(forecaster, blank, narrowing=True).iloc[0]
+    assert found["predicted"] == pytest.approx(mean, abs=within)
+    alone = forecaster.forecast(blank)["true_sd"].iloc[0]
+    assert found["true_sd"] == pytest.approx(np.hypot(alone, spread), abs=within)
+    if columns == ["source"]:
+        assert found["would_narrow"] == f"source (+-{spread:.2f} g)"
+
+
+def test_several_open_factors_are_averaged_over_all_published_values_together(simulated):
+    corpus, _, forecaster = simulated
+    blank = corpus.frame.iloc[[0]].copy()
+    blank[["source", "dose", "unit"]] = None
+    found = average_unknown(forecaster, typed_designs(forecaster, blank, "x"))["predicted"].iloc[0]
+    every = corpus.frame.sample(4000, replace=True, random_state=0).reset_index(drop=True)
+    every["source"] = corpus.frame["source"].sample(4000, replace=True, random_state=1).to_numpy()
+    for column in ("colour", "n1", "n2"):
+        every[column] = blank[column].iloc[0]
+    assert found == pytest.approx(forecaster.blend.predict(every).mean(), abs=0.04)
+
+
+def test_averages_do_not_depend_on_the_order_of_the_studies_rows(simulated):
+    corpus, _, forecaster = simulated
+    support = forecaster.support
+    turned = replace(support, points=support.points[::-1], studies=support.studies[::-1])
+    blank = corpus.frame.iloc[:2].copy()
+    blank[["source", "n1", "n2"]] = None
+    typed = typed_designs(forecaster, blank, "x")
+    one, other = (
+        average_unknown(model, typed)["predicted"]
+        for model in (forecaster, replace(forecaster, support=turned))
+    )
+    pd.testing.assert_series_equal(one, other)
+
+
+def test_few_of_many_values_stand_for_all_in_their_shares():
+    rng = np.random.default_rng(0)
+    values, counts = np.sort(rng.normal(size=300)), rng.integers(1, 30, 300)
+    few = Published(np.array([0]), values[:, None], counts).spread(48)
+    assert few.mean() == pytest.approx(np.average(values, weights=counts), abs=0.03)
+    common = Published(np.array([0]), np.array([[0.0], [1.0]]), np.array([957, 43])).spread(48)
+    assert common.sum() == 2, "4.3 % of 48"
+
+
+def test_a_half_filled_dose_is_averaged_and_a_dose_of_zero_is_told(forecaster, tmp_path):
+    rows = "source,colour,dose,unit,n1,n2\nA,red,,,8,8\nA,red,,ug,8,8\nA,red,0,ug,8,8\n"
+    found = scored(forecaster, tmp_path, rows)
+    assert found["effect"].nunique() == 1 and found["effect_low"].nunique() == 1
+    assert found["would_narrow"].str.startswith("dose").all()
+    said = found["understood"]
+    assert pd.isna(said.iloc[0]) and "unit without dose: the dose is taken as open" in said.iloc[1]
+    assert "dose of 0 is no dose" in said.iloc[2]
+
+
+def test_how_often_an_open_dose_is_given_is_kept(tmp_path):
+    folder = simulate(tmp_path / "sim")
+    table = pd.read_csv(folder / "contrasts.csv")
+    table.insert(5, "n_doses", np.random.default_rng(0).choice([1, 4, 12], len(table)))
+    table.to_csv(folder / "contrasts.csv", index=False)
+    package = json.loads((folder / "datapackage.json").read_text())
+    field = {"name": "n_doses", "role": "factor", "type": "number", "kind": "number"}
+    package["resources"][0]["schema"]["fields"].insert(5, {**field, "group": "dose"})
+    (folder / "datapackage.json").write_text(json.dumps(package))
+    corpus = read_corpus(folder)
+    teach = Experiment(inner_folds=3, candidates=(Candidate("ridge", (("reach", 0.1),)),))
+    forecaster, _ = fit_forecaster(corpus, read_effects(corpus), teach)
+    design = corpus.frame.iloc[[0]].assign(n_doses=4.0)
+    mean, _ = averaged(forecaster, design, corpus, ["dose", "unit"])
+    blank = design.assign(dose=None, unit=None)
+    found = average_unknown(forecaster, typed_designs(forecaster, blank, "x"))["predicted"]
+    assert found.iloc[0] == pytest.approx(mean, abs=1e-6)
+
+
+def test_a_group_whose_size_is_not_given_is_as_large_as_the_other(forecaster, tmp_path):
+    rows = "source,colour,dose,unit,n1,n2\n" + "".join(
+        f"A,red,100,ug,{sizes}\n" for sizes in ("2,", ",2", "2,2")
+    )
+    found = scored(forecaster, tmp_path, rows)
+    for column in ("effect", "effect_low", "effect_high"):
+        assert found[column].nunique() == 1
+    assert found["understood"].iloc[0] == "n2 is taken as n1"
+
+
+def test_reasons_are_what_the_design_states_and_add_up_to_its_forecast(forecaster, tmp_path):
+    text = "source,colour,dose,unit,n1,n2\n,red,100,ug,8,8\nA,red,,ug,8,\nA,red,100,ug,8,8\n"
+    found = scored(forecaster, tmp_path, text)
+    pushes = found["pushes_up"] + found["pushes_down"]
+    for row, factor in ((2, "source"), (3, "dose")):
+        assert f"{factor} (" not in pushes[row] and OPEN in pushes[row]
+    assert OPEN not in pushes[4] and "source" in pushes[4] and "dose" in pushes[4]
+    typed = typed_designs(forecaster, read_designs(tmp_path / "designs.csv"), "x")
+    predicted = average_unknown(forecaster, typed)["predicted"]
+    values, base = stated_shapley(forecaster, unknown.equal_groups(
+        typed, forecaster.blend.encoder.schema), predicted.to_numpy())  # fmt: skip
+    np.testing.assert_allclose(base + values.sum(axis=1), predicted, atol=1e-8)
+    assert values.isna().sum(axis=1).tolist() == [1, 1, 1]
 
 
 def test_precedents_say_what_agrees_and_what_was_found(forecaster, simulated):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from regencast.forecasting.unknown import open_factors
 from regencast.models import (
     CensoredRidge,
     IntervalBoosting,
@@ -20,6 +21,8 @@ from regencast.training import Forecaster
 
 #: Training designs among which the sampling explainer walks, once forwards and once backwards.
 WALKS = 24
+#: The step from what a design says to the average over what it leaves open.
+OPEN = "averaging what is open"
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,33 @@ def encoded_shapley(
         blend.predict_encoded(X) - values.sum(axis=1),
         pd.DataFrame(np.sqrt(variance), index, factors),
     )
+
+
+def stated_shapley(
+    forecaster: Forecaster, designs: pd.DataFrame, predicted: np.ndarray
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return what each factor that a design states adds to its averaged forecast.
+
+    Parameters
+    ----------
+    forecaster : Forecaster
+    designs : pandas.DataFrame, n rows
+        Typed.
+    predicted : ndarray, shape (n,)
+        As `average_unknown` gives it.
+
+    Returns
+    -------
+    values : pandas.DataFrame, shape (n, n_factors + 1)
+        As in `Attribution`, NaN where a factor is open; ``averaging what is open`` is all that
+        the open factors make together. With ``base`` they sum to ``predicted``.
+    base : ndarray, shape (n,)
+    """
+    found = factor_shapley(forecaster, designs)
+    values = found.values.mask(open_factors(forecaster, designs))
+    step = predicted - found.base - values.sum(axis=1)
+    # Nothing but the last digits where a design leaves nothing open.
+    return values.assign(**{OPEN: step.where(step.abs() > 1e-9)}), found.base
 
 
 def _exact(member: ResidualRegressor, X: np.ndarray) -> np.ndarray:

@@ -9,14 +9,12 @@ import pandas as pd
 
 from regencast.corpus import Schema
 from regencast.effects import regeneration_score
-from regencast.forecasting.attribution import factor_shapley
-from regencast.forecasting.unknown import average_unknown
+from regencast.forecasting.attribution import stated_shapley
+from regencast.forecasting.unknown import average_unknown, equal_groups
 from regencast.training import Forecaster
 from regencast.words import readable_level
 
 STEPS = 9
-#: The step from what a design says to the average over what it leaves open.
-OPEN = "averaging what is open"
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,8 @@ class Reasons:
     Attributes
     ----------
     values : pandas.Series
-        What each factor adds, and ``averaging what is open`` where anything is.
+        What each factor that the design states adds, and ``averaging what is open`` where
+        anything is.
     base : float
         Forecast of the average design.
     baseline : float
@@ -50,14 +49,12 @@ def explain_design(forecaster: Forecaster, design: pd.DataFrame) -> Reasons:
     design : pandas.DataFrame, one row
         Typed.
     """
-    found = factor_shapley(forecaster, design)
+    design = equal_groups(design, forecaster.blend.encoder.schema)
     forecast = average_unknown(forecaster, design)
-    row, base = found.values.iloc[0], float(found.base[0])
-    missing = float(forecast["predicted"].iloc[0]) - base - row.sum()
-    if abs(missing) > 1e-9:
-        row = pd.concat([row, pd.Series({OPEN: missing})])
+    values, base = stated_shapley(forecaster, design, forecast["predicted"].to_numpy())
+    row = values.iloc[0].dropna()
     said = _said(forecaster.blend.encoder.schema, design.iloc[0])
-    return Reasons(row, base, float(forecast["baseline"].iloc[0]), said)
+    return Reasons(row, float(base[0]), float(forecast["baseline"].iloc[0]), said)
 
 
 def _said(schema: Schema, design: pd.Series) -> dict[str, str]:

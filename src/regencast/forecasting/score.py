@@ -7,11 +7,11 @@ import pandas as pd
 
 from regencast.effects import regeneration_score
 from regencast.errors import fail
-from regencast.forecasting.attribution import encoded_shapley
+from regencast.forecasting.attribution import stated_shapley
 from regencast.forecasting.beyond import beyond_studies
 from regencast.forecasting.designs import check_designs, new_levels
 from regencast.forecasting.understand import has_design, understand
-from regencast.forecasting.unknown import average_unknown
+from regencast.forecasting.unknown import average_unknown, equal_groups, taken_for_granted
 from regencast.forecasting.unmet import never_together
 from regencast.training import Forecaster
 
@@ -87,7 +87,8 @@ def score_designs(
     good = result.index[result["fault"].isna()]
     if good.empty:
         return result
-    designs = typed.loc[good]
+    granted = taken_for_granted(typed.loc[good], encoder.schema)
+    designs = equal_groups(typed.loc[good], encoder.schema)
     new = new_levels(designs, encoder)
     forecast = average_unknown(forecaster, designs, new, narrowing=True)
     for name, column in (("score", "predicted"), ("score_low", "low90"), ("score_high", "high90")):
@@ -97,7 +98,8 @@ def score_designs(
     result.loc[good, "baseline_score"] = regeneration_score(forecast["baseline"]).round(2)
     result.loc[good, "support"] = forecast["support"]
     result.loc[good, "verdict"] = forecaster.verdict
-    result.loc[good, "understood"] = understood[good].replace("", None)
+    told = (understood[good] + "; " + granted).str.strip("; ")
+    result.loc[good, "understood"] = told.replace("", None)
     result.loc[good, "would_narrow"] = forecast["would_narrow"].replace("", None)
     X = encoder.transform(designs)
     result.loc[good, "never_together"] = [text or None for text in never_together(forecaster, X)]
@@ -105,7 +107,8 @@ def score_designs(
     if not reasons:
         return result
     result.loc[good, "nearest_studies"] = ["; ".join(names) for names in nearest(forecaster, X)]
-    result.loc[good, ["pushes_up", "pushes_down"]] = pushes(forecaster, X)
+    values, _ = stated_shapley(forecaster, designs, forecast["predicted"].to_numpy())
+    result.loc[good, ["pushes_up", "pushes_down"]] = pushes(values)
     return result
 
 
@@ -115,10 +118,16 @@ def nearest(forecaster: Forecaster, X: np.ndarray, count: int = NEAREST) -> np.n
     return names[np.argsort(apart, axis=1, kind="stable")[:, :count]]
 
 
-def pushes(forecaster: Forecaster, X: np.ndarray) -> list[tuple[str, str]]:
-    """Return the three factors that raise, and lower, each forecast most, by Shapley value."""
+def pushes(values: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the three factors that raise, and lower, each forecast most.
+
+    Parameters
+    ----------
+    values : pandas.DataFrame
+        As `stated_shapley` gives them.
+    """
     texts = []
-    for _, row in encoded_shapley(forecaster, X).values.iterrows():
+    for _, row in values.iterrows():
         up = row[row > LEAST_PUSH].sort_values(ascending=False)[:3]
         down = row[row < -LEAST_PUSH].sort_values()[:3]
         texts.append((_listed(up), _listed(down)))

@@ -21,6 +21,7 @@ from regencast.training.blend import (
 from regencast.training.calibration import Calibration, calibrate
 from regencast.training.enough import require_teachable
 from regencast.training.experiment import Experiment
+from regencast.training.published import Published, learn_published
 from regencast.training.ranges import Ranges, learn_ranges
 from regencast.training.support import Support, learn_support
 
@@ -117,6 +118,11 @@ class Forecaster:
     def ranges(self) -> Ranges:
         """What the studies cover of every number."""
         return learn_ranges(self.blend.encoder, self.support.designs)
+
+    @cached_property
+    def published(self) -> dict[str, Published]:
+        """What the studies have of every factor that any of them reports."""
+        return learn_published(self.blend.encoder, self.support.designs, self.blend.predict_encoded)
 
 
 def planned_variance(designs: pd.DataFrame, schema: Schema) -> np.ndarray:

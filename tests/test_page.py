@@ -1,5 +1,6 @@
 """The page as a person uses it: a real server, a real browser, a simulated corpus."""
 
+import html
 import io
 import json
 import os
@@ -14,10 +15,19 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from conftest import SMALL_TOML, run
+from conftest import SMALL_TOML, run, simulate
 from regencast.app import Models, make_app
+from regencast.app.answers import answer_design
+from regencast.app.comparing import Comparison
+from regencast.app.models import Loaded
+from regencast.app.serving import LOCAL
 from regencast.app.uploads import MOST_ROWS, download, harmless
+from regencast.corpus import read_corpus
+from regencast.effects import read_effects
 from regencast.errors import fail
+from regencast.reporting.store import tracking
+from regencast.training import Experiment, fit_forecaster, save_forecaster
+from regencast.training.experiment import Candidate
 from simulation import simulate_ev
 
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=alert(1)>"
@@ -100,6 +110,57 @@ def client(site):
     os.chdir(site)
     yield make_app(Models(Path("data/corpus")), ["127.0.0.1", "localhost"]).test_client()
     os.chdir(before)
+
+
+@pytest.fixture
+def retrained(client, monkeypatch):
+    """The number of a second version, which became the champion while the page was open."""
+    client.get("/")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    store = tracking().MlflowClient()
+    first = store.get_model_version("regencast", "1")
+    second = store.create_model_version("regencast", first.source, first.run_id).version
+    store.set_registered_model_alias("regencast", "champion", second)
+    yield str(second)
+    store.set_registered_model_alias("regencast", "champion", "1")
+    store.delete_model_version("regencast", second)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A folder with a corpus whose columns have other names, awkward ones, and its model."""
+    folder = tmp_path_factory.mktemp("own")
+    package = simulate(folder / "corpus", n_studies=30)
+    names = {"source": "version", "colour": "endpoint"}
+    table = pd.read_csv(package / "contrasts.csv").rename(columns=names)
+    table["version"] = table["version"].replace({"A": "CD34+", "B": "CD34+human"})
+    table.to_csv(package / "contrasts.csv", index=False)
+    path = package / "datapackage.json"
+    described = json.loads(path.read_text())
+    for field in described["resources"][0]["schema"]["fields"]:
+        field["name"] = names.get(field["name"], field["name"])
+    path.write_text(json.dumps(described))
+    corpus = read_corpus(package)
+    small = Experiment(inner_folds=3, candidates=(Candidate("ridge", (("reach", 0.1),)),))
+    save_forecaster(fit_forecaster(corpus, read_effects(corpus), small)[0], folder / "model")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def own_client(own):
+    return make_app(Models(own / "corpus", str(own / "model"))).test_client()
+
+
+def text_of(reply) -> str:
+    """Return what a reader sees of a page, in one line."""
+    unseen = r"<(svg|option).*?</\1>|<[^>]+>"
+    text = re.sub(unseen, " ", reply.get_data(as_text=True), flags=re.DOTALL)
+    return " ".join(html.unescape(text).split())
+
+
+def links_of(reply) -> dict[str, str]:
+    found = re.findall(r'<a [^>]*href="([^"]*)"[^>]*>([^<]*)<', reply.get_data(as_text=True))
+    return {text.strip(): html.unescape(link) for link, text in found}
 
 
 def score_of(page) -> str:
@@ -250,6 +311,10 @@ def test_the_form_works_without_script(chromium, address):
 def test_no_request_is_answered_under_a_foreign_name(client):
     assert client.get("/upload", headers={"Host": "evil.example"}).status_code == 400
     assert client.get("/upload", headers={"Host": "localhost:8000"}).status_code == 200
+    local = make_app(client.application.extensions["regencast"], [*LOCAL]).test_client()
+    for name, status in (("[::1]:8000", 200), ("127.0.0.1", 200), ("[::2]:8000", 400),
+                         ("127.0.0.1.evil", 400), ("[::1", 400), ("", 400)):  # fmt: skip
+        assert local.get("/upload", headers={"Host": name}).status_code == status, name
 
 
 def test_only_our_own_scripts_may_run(client):
@@ -282,6 +347,156 @@ def test_a_level_that_the_corpus_lacks_is_a_message(client):
     assert client.get("/answer?version=99&ev_source=BMSC").status_code == 422
 
 
+def test_every_link_keeps_the_version_that_was_asked(client, retrained):
+    design = "ev_source=BMSC&model=osteoporosis"
+    assert f"Answered by version {retrained}" not in text_of(client.get(f"/?{design}"))
+    page = client.get(f"/?version={retrained}&{design}")
+    assert f"Answered by version {retrained}" in text_of(page)
+    links = links_of(page)
+    for name in ("Compare with a variant", "Start again", "Evidence", "Upload", "What matters"):
+        assert f"version={retrained}" in links[name], name
+    compared = client.get(links["Compare with a variant"])
+    assert f"Answered by version {retrained}" in text_of(compared)
+    assert f"version={retrained}" in links_of(compared)["Design 1"]
+    data = {"designs": (io.BytesIO(b"ev_source\nBMSC\n"), "a.csv")}
+    kind = "multipart/form-data"
+    reply = client.post(f"/upload?version={retrained}", data=data, content_type=kind)
+    scored = client.get(reply.headers["Location"])
+    assert f"Answered by version {retrained}" in text_of(scored)
+    assert f"version={retrained}" in links_of(scored)["Compare"]
+
+
+def test_an_open_page_stays_with_its_model_when_another_becomes_the_champion(client, retrained):
+    runs = text_of(client.get("/runs"))
+    assert f"Model version 1; the champion is version {retrained}" in runs
+    assert client.application.extensions["regencast"].get().address == "models:/regencast/1"
+    fresh = Models(Path("data/corpus"))
+    assert fresh.get().address == f"models:/regencast/{retrained}"
+    named = Models(Path("data/corpus"), "models:/regencast/1")
+    assert named.get().called == "version 1" and named.get("1") is named.get()
+
+
+def selected(reply) -> list[str]:
+    pattern = r'value="([^"]*)"[^>]*(?:selected|checked)'
+    return [html.unescape(value) for value in re.findall(pattern, reply.get_data(as_text=True))]
+
+
+def test_the_form_shows_what_was_understood(client, own_client):
+    assert selected(client.get("/?ev_source=bmsc")) == ["BMSC"]
+    labels = client.get("/?preconditioning=hypoxia%20%2B%20drug")
+    assert set(selected(labels)) == {"hypoxia", "drug"}
+    for level in ("CD34%2B", "CD34%2Bhuman"):
+        page = own_client.get(f"/?column.version={level}")
+        assert selected(page) == [level.replace("%2B", "+")] and page.status_code == 200
+
+
+def test_evidence_takes_a_level_with_a_plus_as_one(own_client, own):
+    table = pd.read_csv(own / "corpus/contrasts.csv")
+    count = (table["version"] == "CD34+").sum()
+    page = own_client.get("/evidence?column.version=CD34%2B")
+    assert f"{count} contrasts" in text_of(page)
+    options = re.findall(r'<option value="([^"]*)"', page.get_data(as_text=True))
+    assert {"CD34+", "CD34+human"} <= set(options) and "CD34" not in options
+    saved = own_client.get(links_of(page)["Download what is shown (CSV)"])
+    assert len(pd.read_csv(io.BytesIO(saved.data))) == count
+
+
+def test_a_corpus_may_call_its_columns_as_it_likes(own_client):
+    reply = own_client.get("/answer?dose=100&unit=ug&endpoint=red")
+    assert reply.status_code == 200 and "Dose in ug, from 1 to 100" in text_of(reply)
+    page = own_client.get("/evidence?endpoint=red")
+    saved = own_client.get(links_of(page)["Download what is shown (CSV)"])
+    assert set(pd.read_csv(io.BytesIO(saved.data))["endpoint"]) == {"red"}
+    link = links_of(own_client.get("/answer?column.version=CD34%2B"))["Compare with a variant"]
+    assert "Design 1" in text_of(own_client.get(link))
+    assert own_client.get("/matters").status_code == 200, "without importance"
+
+
+def test_a_field_that_the_model_does_not_know_is_a_fault_and_closed(own, site):
+    other = make_app(Models(site / "data/corpus", str(own / "model"))).test_client()
+    reply = other.get("/answer?ev_source=BMSC")
+    assert reply.status_code == 422 and "EV source" in text_of(reply)
+    assert "does not know this field" in text_of(reply)
+    page = other.get("/").get_data(as_text=True)
+    assert re.search(r'<select id="f-ev_source"[^>]* disabled', page)
+    compared = text_of(other.get("/compare?d=ev_source%3DBMSC&d=ev_source%3DADSC"))
+    assert "does not know this field" in compared and "noise:" not in compared
+
+
+def test_every_factor_can_be_looked_at(client, monkeypatch):
+    page = client.get("/matters").get_data(as_text=True)
+    factors = set(re.findall(r'factor=([^&"#]+)', page))
+    assert "dose" in factors
+    assert {client.get(f"/matters?factor={one}").status_code for one in factors} == {200}
+    monkeypatch.setattr(Loaded, "table", lambda self, name: pd.DataFrame())
+    assert "holds no importance" in text_of(client.get("/matters"))
+
+
+def test_a_run_that_says_little_of_itself_is_shown(client, monkeypatch):
+    model = client.application.extensions["regencast"].get()
+    monkeypatch.setitem(vars(model), "run", {"date": "2026-01-02"})
+    assert "2026-01-02" in text_of(client.get("/runs"))
+
+
+def test_what_a_difference_is_worth_is_said_of_true_effects():
+    found = Comparison([], [], [float("nan"), 0.5, 0.98, 0.3])
+    assert found.sentence(1) == "no difference is forecast"
+    assert "beyond" in found.sentence(2) and "its true effect is higher" in found.sentence(2)
+    assert "within" in found.sentence(3) and "in 70 of 100" in found.sentence(3)
+
+
+def test_animals_are_told_with_the_effect_that_they_are_for(client):
+    design = {"ev_source": "BMSC", "preconditioning": "none", "n_treated": "6", "n_control": "6"}
+    row = answer_design(client.application.extensions["regencast"].get(), design).row
+    said = text_of(client.get("/answer", query_string=design))
+    assert f"were the true effect g {row['plan_effect']:.2f}, the forecast" in said
+    assert ("for large groups" in said) == (row["plan_effect"] < row["effect"])
+
+
+def test_the_comparison_warns_as_the_answer_does(client):
+    designs = ["ev_source=BMSC&dose_value=100&dose_unit=ug", "dose_value=1e7&dose_unit=ug",
+               "model=osteoporosis&route=intravenous", "dose_value=9&dose_unit=ug_per_ml",
+               "ev_source=Mars"]  # fmt: skip
+    reply = client.get("/compare", query_string={"d": designs})
+    said = text_of(reply)
+    assert "Beyond all studies" in said and "Never tried together" in said
+    assert "tells no dose" in said and "EV source: the corpus has no such level" in said
+    assert "row" not in said.split("Is the difference real?")[0]
+    assert '<option value="dose_unit=' not in reply.get_data(as_text=True)
+
+
+def test_a_dose_curve_shows_doses_that_the_model_read(client):
+    reply = client.get("/answer?ev_source=BMSC&dose_value=100&dose_unit=ug_per_ml")
+    assert "tells no dose" in text_of(reply) and "Score by dose" not in text_of(reply)
+    reply = client.get("/answer?ev_source=BMSC&dose_value=100&dose_unit=ug")
+    assert "Dose in ug, from 10 to 300" in text_of(reply)
+
+
+def test_the_search_finds_levels_as_the_program_writes_them(client):
+    def count(words):
+        return int(re.search(r"(\d+) contrasts", text_of(client.get(f"/evidence?q={words}")))[1])
+
+    assert count("calvarial_defect") == count("calvarial+defect") > 0
+    assert count("nan") == 0
+
+
+def test_an_emptied_form_is_no_example(client):
+    assert "every field is open" in text_of(client.get("/?ev_source=&model="))
+    assert "every field is open" not in text_of(client.get("/?version=1"))
+
+
+def test_a_fault_of_the_model_is_not_called_one_of_the_design(client):
+    assert "The model does not answer" in text_of(client.get("/?version=99"))
+    assert "This design cannot be forecast" in text_of(client.get("/?ev_source=Mars"))
+
+
+def test_a_cell_that_excel_cannot_hold_is_a_message(client):
+    place = post(client, "a.csv", b"idea,ev_source\nfoo\x0bbar,BMSC\n").headers["Location"]
+    reply = client.get(f"{place}.xlsx")
+    assert reply.status_code == 422 and "Download CSV" in text_of(reply)
+    assert client.get(f"{place}.csv").status_code == 200
+
+
 def post(client, name, content):
     data = {"designs": (io.BytesIO(content), name)}
     return client.post("/upload", data=data, content_type="multipart/form-data")
@@ -294,12 +509,20 @@ def bomb():
     return stream.getvalue()
 
 
+def empty_zip():
+    stream = io.BytesIO()
+    zipfile.ZipFile(stream, "w").close()
+    return stream.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("run.exe", b"MZ", "neither CSV nor Excel"),
-        ("../../etc/passwd.csv", b"\xff\xfe\x00", "cannot be read"),
-        ("empty.csv", b"", "cannot be read"),
+        ("../../etc/passwd.csv", b"\xff\xfe\x00", "it holds binary data"),
+        ("empty.csv", b"", "empty.csv: the file is empty"),
+        ("semicolons.csv", b"idea;ev_source\nx;BMSC\n", "separated by semicolons"),
+        ("broken.xlsx", empty_zip(), "cannot be read"),
         ("bomb.xlsx", bomb(), "unpacks"),
         ("not.xlsx", b"a,b\n", "no Excel file"),
         ("long.csv", b"ev_source\n" + b"BMSC\n" * (MOST_ROWS + 1), "at most"),

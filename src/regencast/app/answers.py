@@ -11,14 +11,13 @@ import pandas as pd
 from regencast.app.evidence import source_link
 from regencast.app.forms import table_of
 from regencast.app.models import Loaded
+from regencast.designs.dose import normalise_dose
 from regencast.effects import regeneration_score
 from regencast.errors import FaultyInput
 from regencast.forecasting import (
-    check_designs,
     explain_design,
     precedents,
     score_steps,
-    understand,
 )
 from regencast.forecasting.plan import plan_designs
 from regencast.forecasting.sweep import sweep
@@ -64,7 +63,9 @@ class Answer:
     curve : pandas.DataFrame or None
         As `sweep` gives it, over the dose; None where no dose is given.
     doses : ndarray
-        Published doses in the design's unit.
+        Published doses in the design's unit, as far as the curve goes.
+    unit : str
+        Of the dose; empty where none is given.
     meant : dict
         The design in the corpus's own words.
     """
@@ -75,6 +76,7 @@ class Answer:
     nearest: list[dict[str, Any]]
     curve: pd.DataFrame | None
     doses: np.ndarray
+    unit: str
     meant: dict[str, Any]
 
     @property
@@ -95,12 +97,11 @@ def answer_design(loaded: Loaded, design: dict[str, str]) -> Answer:
     Raises
     ------
     FaultyInput
-        If a field is not understood.
+        If a field is not understood, or not known to the model.
     """
     forecaster = loaded.forecaster
     frame = table_of([design])
-    meant, _ = understand(frame, forecaster.blend.encoder, forecaster.synonyms)
-    typed, faults = check_designs(meant, forecaster.blend.encoder, "design")
+    typed, faults = loaded.read(frame)
     if faults:
         raise FaultyInput(faults)
     row = plan_designs(forecaster, frame, "design").iloc[0]
@@ -112,7 +113,9 @@ def answer_design(loaded: Loaded, design: dict[str, str]) -> Answer:
         nearest = [{**study, "link": source_link(study)} for study in studies]
     curve, doses = dose_curve(loaded, typed)
     told = {str(k): (None if pd.isna(v) else v) for k, v in row.items()}
-    return Answer(told, steps, start, nearest, curve, doses, dict(typed.iloc[0].dropna()))
+    meant = {str(name): value for name, value in typed.iloc[0].dropna().items()}
+    unit = str(meant.get(loaded.schema.column("dose_unit") or "", ""))
+    return Answer(told, steps, start, nearest, curve, doses, unit, meant)
 
 
 def waterfall(loaded: Loaded, typed: pd.DataFrame) -> tuple[float, tuple[Step, ...]]:
@@ -133,17 +136,22 @@ def waterfall(loaded: Loaded, typed: pd.DataFrame) -> tuple[float, tuple[Step, .
 
 
 def dose_curve(loaded: Loaded, typed: pd.DataFrame) -> tuple[pd.DataFrame | None, np.ndarray]:
-    """Return the score over the published doses in the design's unit, and these doses."""
-    schema = loaded.corpus.schema
-    value, unit = schema.column("dose_value"), schema.column("dose_unit")
+    """Return the score over the published doses in the design's unit, and the doses it spans.
+
+    A concentration without its volume tells no dose: such a design has no curve, and such a study
+    is no evidence for one.
+    """
+    value, unit = (loaded.schema.column(role) for role in ("dose_value", "dose_unit"))
     none = None, np.empty(0)
-    if not value or pd.isna(typed[value].iloc[0]):
+    if normalise_dose(typed, loaded.schema).isna().all(axis=None):
         return none
     rows = loaded.corpus.frame
-    if unit:
-        rows = rows[rows[unit] == typed[unit].iloc[0]]
-    published = rows[value].to_numpy(dtype=float)
+    rows = rows[rows[unit] == typed[unit].iloc[0]]
+    told = normalise_dose(rows, loaded.corpus.schema).notna().any(axis=1)
+    published = rows.loc[told, value].to_numpy(dtype=float)
     try:
-        return sweep(loaded.forecaster, typed, "dose", published), published
+        curve = sweep(loaded.forecaster, typed, "dose", published)
     except FaultyInput:
         return none
+    low, high = curve["value"].iloc[0], curve["value"].iloc[-1]
+    return curve, published[(published >= low) & (published <= high)]

@@ -11,13 +11,17 @@ from scipy.stats import norm
 
 from regencast.app.forms import table_of
 from regencast.app.models import Loaded
-from regencast.forecasting import average_unknown, check_designs, score_designs, understand
+from regencast.app.shared import told
+from regencast.errors import FaultyInput
+from regencast.forecasting import average_unknown, score_designs
 from regencast.words import readable, readable_level
 
 MOST = 6
 #: A difference is called beyond the noise when one design's true effect is above the other's with
 #: at least this chance.
 SURE = 0.9
+#: Below it the chance is shown as 50 in 100: neither is higher.
+EVEN = 0.505
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Comparison:
     Attributes
     ----------
     rows : list of dict
-        As `score_designs` gives them, None for what is missing.
+        As `score_designs` gives them, None for what is missing; a fault in the words of the form.
     differs : list of (str, list of str)
         Each field in which they differ, and its value in each design.
     chances : list of float
@@ -45,11 +49,12 @@ class Comparison:
         if not np.isfinite(chance):
             return ""
         better = max(chance, 1 - chance)
+        if better < EVEN:
+            return "no difference is forecast"
         side = "higher" if chance > 0.5 else "lower"
-        told = f"{100 * better:.0f} in 100 pairs of new studies would find it {side} than design 1"
-        if better < SURE:
-            return f"within the noise: {told}"
-        return f"beyond the noise: {told}"
+        noise = "within" if better < SURE else "beyond"
+        pairs = f"in {100 * better:.0f} of 100 pairs of new studies"
+        return f"{noise} the noise: {pairs} its true effect is {side} than design 1's"
 
 
 def compare_designs(loaded: Loaded, designs: list[dict[str, str]]) -> Comparison:
@@ -65,20 +70,20 @@ def compare_designs(loaded: Loaded, designs: list[dict[str, str]]) -> Comparison
         Two to six.
     """
     forecaster = loaded.forecaster
-    encoder = forecaster.blend.encoder
     frame = table_of(designs)
-    scored = score_designs(forecaster, frame, "design")
+    typed, faults = loaded.read(frame)
+    scored = score_designs(forecaster, loaded.known(frame), "design")
+    for row in {fault.row for fault in faults}:
+        scored.at[row, "fault"] = told(FaultyInput([f for f in faults if f.row == row]))
     good = scored.index[scored["fault"].isna()]
     mean, sd = (pd.Series(np.nan, scored.index) for _ in range(2))
     if len(good):
-        meant, _ = understand(frame.loc[good], encoder, forecaster.synonyms)
-        typed, _ = check_designs(meant, encoder, "design")
-        found = average_unknown(forecaster, typed)
+        found = average_unknown(forecaster, typed.loc[good])
         mean[good], sd[good] = found["predicted"], found["true_sd"]
     apart = (mean - mean.iloc[0]) / np.hypot(sd, sd.iloc[0])
     chances = [float("nan"), *(float(norm.cdf(x)) for x in apart.iloc[1:])]
     rows = scored.astype(object).where(scored.notna(), None).to_dict("records")
-    columns = [field.name for field in encoder.schema.design]
+    columns = [field.name for field in loaded.corpus.schema.design]
     differs = []
     for name in columns:
         values = [design.get(name, "") for design in designs]

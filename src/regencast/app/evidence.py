@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 
-from regencast.app.forms import LONGEST
-from regencast.corpus import Corpus, split_labels
+from regencast.app.forms import LONGEST, parameter
+from regencast.corpus import Corpus, Field
 from regencast.effects import Effects
 from regencast.forecasting import found_text
 
@@ -31,17 +32,17 @@ class Filter:
     levels: dict[str, str]
 
     @property
-    def query(self) -> dict[str, str]:
+    def query(self) -> str:
         """The filter as a query."""
-        return {**({"q": self.text} if self.text else {}), **self.levels}
+        levels = {parameter(name): level for name, level in self.levels.items()}
+        return urlencode({**({"q": self.text} if self.text else {}), **levels})
 
 
 def filter_of(args: Mapping[str, str], corpus: Corpus) -> Filter:
     """Return the filter that a query gives."""
-    names = [name for name in filter_columns(corpus) if args.get(name)]
-    return Filter(
-        args.get("q", "").strip()[:LONGEST], {name: args[name][:LONGEST] for name in names}
-    )
+    given = {name: args.get(parameter(name), "")[:LONGEST] for name in filter_columns(corpus)}
+    levels = {name: level for name, level in given.items() if level}
+    return Filter(args.get("q", "").strip()[:LONGEST], levels)
 
 
 def filter_columns(corpus: Corpus) -> list[str]:
@@ -66,10 +67,12 @@ def matching(corpus: Corpus, wanted: Filter) -> np.ndarray:
         if level == MISSING:
             found &= frame[name].isna().to_numpy()
         else:
-            found &= [level in split_labels(value) for value in frame[name]]
+            field = _field(corpus, name)
+            found &= [level in field.levels(value) for value in frame[name]]
     if wanted.text:
-        words = wanted.text.casefold().split()
-        texts = frame.astype(str).agg(" ".join, axis=1).str.casefold().str.replace("_", " ")
+        words = [word.replace("_", " ") for word in wanted.text.casefold().split()]
+        texts = frame.astype(object).where(frame.notna(), "").astype(str)
+        texts = texts.agg(" ".join, axis=1).str.casefold().str.replace("_", " ")
         for word in words:
             found &= texts.str.contains(word, regex=False).to_numpy()
     return found
@@ -77,7 +80,12 @@ def matching(corpus: Corpus, wanted: Filter) -> np.ndarray:
 
 def levels_of(corpus: Corpus, name: str) -> list[str]:
     """Return the levels of a column, in order."""
-    return sorted({label for value in corpus.frame[name] for label in split_labels(value)})
+    field = _field(corpus, name)
+    return sorted({level for value in corpus.frame[name] for level in field.levels(value)})
+
+
+def _field(corpus: Corpus, name: str) -> Field:
+    return next(field for field in corpus.schema.fields if field.name == name)
 
 
 def observed(corpus: Corpus, effects: Effects) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, render_template, request
 from jinja2 import StrictUndefined
@@ -10,9 +11,10 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, SecurityEr
 
 from regencast.app.evidence_pages import evidence_pages
 from regencast.app.forecast_pages import forecast_pages
+from regencast.app.forms import parameter
 from regencast.app.model_pages import model_pages
 from regencast.app.models import Models
-from regencast.app.shared import told
+from regencast.app.shared import heading, keep_version, told, version, with_query
 from regencast.app.uploads import MOST_BYTES, Results
 from regencast.errors import RegencastError
 from regencast.words import readable, readable_level
@@ -40,7 +42,7 @@ def make_app(models: Models, hosts: list[str] | None = None) -> Flask:
     flask.Flask
     """
     app = Flask(__name__)
-    app.config.update(MAX_CONTENT_LENGTH=MOST_BYTES, TRUSTED_HOSTS=hosts)
+    app.config.update(MAX_CONTENT_LENGTH=MOST_BYTES)
     app.extensions["regencast"] = models
     app.extensions["regencast_results"] = Results()
     app.jinja_env.undefined = StrictUndefined
@@ -49,13 +51,25 @@ def make_app(models: Models, hosts: list[str] | None = None) -> Flask:
         "level": lambda value: readable_level(value, 60),
         "pct": lambda value: f"{value:.2f}%",
         "number": _number,
+        "parameter": parameter,
+        "with_query": with_query,
     }
     for pages in (forecast_pages, evidence_pages, model_pages):
         app.register_blueprint(pages)
+    if hosts is not None:
+        app.before_request(lambda: _refuse_foreign(hosts))
+    app.context_processor(lambda: {"version": version()})
+    app.url_defaults(keep_version)
     app.after_request(_guard)
     app.register_error_handler(RegencastError, _fault)
     app.register_error_handler(HTTPException, _refusal)
     return app
+
+
+def _refuse_foreign(hosts: list[str]) -> None:
+    """Refuse a foreign name; Flask's own TRUSTED_HOSTS cannot hold an address like ``[::1]``."""
+    if urlsplit(f"//{request.host}").hostname not in hosts:
+        raise SecurityError
 
 
 def _guard(response: Response) -> Response:
@@ -68,7 +82,7 @@ def _guard(response: Response) -> Response:
 
 def _fault(error: RegencastError) -> tuple[str, int]:
     if request.path.startswith("/answer"):
-        return render_template("fault.html", message=told(error)), 422
+        return render_template("fault.html", heading=heading(error), message=told(error)), 422
     return render_template("message.html", title="That did not work", message=str(error)), 422
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
 from flask import (
@@ -22,11 +23,13 @@ from regencast.app.forms import (
     Question,
     address_of,
     design_of,
+    is_asked,
     make_questions,
     start_design,
+    ticked,
 )
 from regencast.app.models import Loaded
-from regencast.app.shared import file_response, loaded, models, told, version
+from regencast.app.shared import file_response, heading, loaded, models, told
 from regencast.app.uploads import MOST_ROWS, Results, Upload, download, score_upload
 from regencast.corpus import Corpus
 from regencast.errors import RegencastError, fail
@@ -42,21 +45,32 @@ def forecast() -> str:
     """Show the form, and the answer to what it holds."""
     corpus, _ = models().evidence()
     design = design_of(request.args.to_dict(flat=False), corpus)
-    asked = design or start_design(corpus)
-    fault = found = None
+    begin = not is_asked(request.args, corpus)
+    asked = start_design(corpus) if begin else design
+    model = found = None
+    fault: dict[str, str] = {}
     try:
-        found = _answer(loaded(), asked)
+        model = loaded()
+        if begin:
+            asked = {name: value for name, value in asked.items() if name in model.fields}
+        found = _answer(model, asked)
     except RegencastError as error:
-        fault = told(error)
+        fault = {"heading": heading(error), "message": told(error)}
+    # What was understood is what the next change of the form sends.
+    shown = {**asked, **_texts(found["found"].meant)} if found else asked
     return render_template(
         "forecast.html",
         questions=questions(corpus),
-        chosen={name: set(value.split("+")) for name, value in asked.items()},
-        asked=asked,
+        chosen=ticked(shown, corpus),
+        asked=shown,
         fault=fault,
-        version=version(),
+        model=model,
         answer=found,
     )
+
+
+def _texts(meant: dict[str, Any]) -> dict[str, str]:
+    return {n: f"{v:.12g}" if isinstance(v, float) else str(v) for n, v in meant.items()}
 
 
 @forecast_pages.get("/answer")
@@ -64,13 +78,13 @@ def answer() -> str:
     """Return the answer alone, for a form that was changed."""
     corpus, _ = models().evidence()
     design = design_of(request.args.to_dict(flat=False), corpus)
-    if not design:
-        raise fail("design", "every field is open", "Choose at least one")
     return render_template("answer.html", answer=_answer(loaded(), design))
 
 
-def _answer(model: Loaded, design: dict[str, str]) -> dict[str, object]:
+def _answer(model: Loaded, design: dict[str, str]) -> dict[str, Any]:
     """Return what the template of an answer shows."""
+    if not design:
+        raise fail("design", "every field is open", "Choose at least one")
     found = answer_design(model, design)
     places = [found.start, *(step.end for step in found.steps), found.row["baseline_score"]]
     return {
@@ -80,7 +94,8 @@ def _answer(model: Loaded, design: dict[str, str]) -> dict[str, object]:
         "score": Axis(0, 100),
         "curve": None if found.curve is None else draw_curve(found.curve),
         "verdict": model.forecaster.verdict,
-        "address": address_of(design, model.version),
+        "address": address_of(design),
+        "called": model.called,
     }
 
 
@@ -102,12 +117,15 @@ def compare() -> str | Response:
     if changed and len(designs) < MOST:
         designs.append(changed)
         addresses = [address_of(design) for design in designs]
-        return redirect(url_for("forecast.compare", d=addresses, version=version() or None))
+        return redirect(url_for("forecast.compare", d=addresses))
     model = loaded()
+    # The same number in another unit is no variant of a design.
+    fixed = corpus.schema.column("dose_unit")
     offers = [
         (question, [option for _, group in question.groups for option in group])
         for question in questions(corpus)
-        if question.kind != "number" and question.common
+        if question.kind != "number" and question.common and question.name in model.fields
+        if question.name != fixed
     ]
     return render_template(
         "compare.html",
@@ -120,7 +138,7 @@ def compare() -> str | Response:
         ],
         most=MOST,
         axis=Axis(0, 100),
-        version=version(),
+        called=model.called,
         verdict=model.forecaster.verdict,
     )
 
@@ -135,7 +153,7 @@ def _changed(design: dict[str, str], change: str, corpus: Corpus) -> dict[str, s
 @forecast_pages.get("/upload")
 def upload() -> str:
     """Show where a table can be uploaded."""
-    return render_template("upload.html", most=MOST_ROWS, version=version())
+    return render_template("upload.html", most=MOST_ROWS)
 
 
 @forecast_pages.post("/upload")
@@ -144,8 +162,7 @@ def receive() -> Response:
     file = request.files.get("designs")
     if file is None or not file.filename:
         raise fail("upload", "no file was chosen", "Choose a CSV or Excel file")
-    asked = request.form.get("version", "")
-    found = score_upload(models().get(asked).forecaster, file.filename, file.read())
+    found = score_upload(loaded(), file.filename, file.read())
     name = _results().keep(found)
     return redirect(url_for("forecast.uploaded", name=name), code=303)
 

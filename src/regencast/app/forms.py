@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
-from regencast.corpus import Corpus, Field, Meaning, label_counts, split_labels
+from regencast.corpus import Corpus, Field, Meaning, label_counts
 from regencast.corpus.schema import SIZE_ROLES
 from regencast.designs.dose import UNITS
 from regencast.errors import RegencastError
@@ -28,6 +28,8 @@ CALLED = {
 }  # fmt: skip
 MEASURES = ("weeks", "days", "mm")
 OTHER = "other"
+#: Parameters of the pages; a column of such a name is asked for with a word before it.
+TAKEN = ("version", "q", "page", "d", "change", "factor")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,22 @@ class Question:
     groups: tuple[tuple[str, tuple[Option, ...]], ...]
     hint: str
     common: bool
+
+    @property
+    def parameter(self) -> str:
+        """Its name in an address."""
+        return parameter(self.name)
+
+
+def parameter(name: str) -> str:
+    """Return a column's name in an address.
+
+    Examples
+    --------
+    >>> parameter("tissue"), parameter("version")
+    ('tissue', 'column.version')
+    """
+    return f"column.{name}" if name in TAKEN else name
 
 
 def make_questions(corpus: Corpus) -> list[Question]:
@@ -144,7 +162,8 @@ def design_of(args: Mapping[str, list[str]], corpus: Corpus) -> dict[str, str]:
     """
     design = {}
     for field in corpus.schema.design:
-        values = [value.strip()[:LONGEST] for value in args.get(field.name, []) if value.strip()]
+        given = args.get(parameter(field.name), [])
+        values = [value.strip()[:LONGEST] for value in given if value.strip()]
         if len(values) > 1:
             # "None" beside something else was left ticked by mistake.
             values = [value for value in values if value != "none"]
@@ -153,10 +172,23 @@ def design_of(args: Mapping[str, list[str]], corpus: Corpus) -> dict[str, str]:
     return design
 
 
-def address_of(design: Mapping[str, str], version: str = "") -> str:
+def is_asked(args: Mapping[str, object], corpus: Corpus) -> bool:
+    """Return whether a query names any field, be it left open."""
+    return any(parameter(field.name) in args for field in corpus.schema.design)
+
+
+def ticked(design: Mapping[str, object], corpus: Corpus) -> dict[str, set[str]]:
+    """Return the levels that a form shows as chosen, by column."""
+    return {
+        field.name: set(field.levels(design[field.name]))
+        for field in corpus.schema.design
+        if field.name in design
+    }
+
+
+def address_of(design: Mapping[str, str]) -> str:
     """Return a design as a query, so that a link restores it."""
-    pairs = [*design.items(), *([("version", version)] if version else [])]
-    return urlencode(pairs)
+    return urlencode([(parameter(name), value) for name, value in design.items()])
 
 
 def table_of(designs: list[dict[str, str]]) -> pd.DataFrame:
@@ -179,17 +211,16 @@ def start_design(corpus: Corpus) -> dict[str, str]:
     except RegencastError:
         first = pd.Series()
     given = {str(name): str(value) for name, value in first.items() if name in names}
-    if given and all(_stands(value, corpus.frame[name]) for name, value in given.items()):
+    fields = {field.name: field for field in corpus.schema.design}
+    if given and all(_stands(v, fields[name], corpus.frame[name]) for name, v in given.items()):
         return given
-    fields = [f for f in corpus.schema.design if f.type == "string" and f.role == "factor"]
-    frame = corpus.frame[[f.name for f in fields]]
+    names = [f.name for f in corpus.schema.design if f.type == "string" and f.role == "factor"]
+    frame = corpus.frame[names]
     share = frame.apply(lambda column: column.map(column.value_counts(normalize=True)))
     best = frame.loc[share.fillna(0).sum(axis=1).idxmax()]
     return {name: str(value) for name, value in best.dropna().items()}
 
 
-def _stands(value: str, column: pd.Series) -> bool:
-    if column.dtype != object:
-        return True
-    known = {label for cell in column.dropna().unique() for label in split_labels(cell)}
-    return set(split_labels(value)) <= known
+def _stands(value: str, field: Field, column: pd.Series) -> bool:
+    known = {level for cell in column.dropna().unique() for level in field.levels(cell)}
+    return field.type == "number" or known.issuperset(field.levels(value))

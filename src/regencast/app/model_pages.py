@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, render_template, request, send_fil
 
 from regencast.app.charts import Axis, axis_over
 from regencast.app.models import Loaded
-from regencast.app.shared import loaded, models, version
+from regencast.app.shared import loaded, models
 from regencast.errors import RegencastError
 
 model_pages = Blueprint("model", __name__)
@@ -31,19 +31,20 @@ def matters() -> str:
     asked = request.args.get("factor", "")
     factor = asked if asked in factors else next(iter(factors), "")
     levels = model.table(f"dependence_{_slug(factor)}.csv").head(LEVELS)
+    if len(levels):
+        levels = levels.sort_values("mean", ascending=False)
     compared = model.table("headtohead.csv")
     if len(compared):
-        compared["no_difference"] = compared["k"] - compared["k_better"] - compared["k_worse"]
+        compared["unclear"] = compared["k"] - compared["k_better"] - compared["k_worse"]
     return render_template(
         "matters.html",
         importance=importance.to_dict("records"),
         scale=_scale(importance, ["high_g", "shuffled_g"]),
         factor=factor,
-        levels=levels.sort_values("mean", ascending=False).to_dict("records"),
+        levels=levels.to_dict("records"),
         level_axis=axis_over([0.0, *levels["low"], *levels["high"]] if len(levels) else [0, 1]),
         pictures=_pictures(model, factor),
         compared=compared.to_dict("records"),
-        version=version(),
         verdict=model.forecaster.verdict,
         report=model.folder is not None and (model.folder / "report.html").is_file(),
     )
@@ -100,12 +101,13 @@ def runs() -> str:
         # The other versions may still answer.
         fault = str(error)
     corpus, _ = models().evidence()
+    versions = models().versions()
     return render_template(
         "runs.html",
         loaded=model,
         fault=fault,
-        versions=models().versions(),
-        version=version(),
+        versions=versions,
+        champion=next((one.version for one in versions if one.champion), None),
         digest=corpus.digest,
         mlflow=MLFLOW,
     )

@@ -57,7 +57,7 @@ def serve(
     except (OSError, SystemExit) as error:
         raise fail(f"{host}:{port}", f"the address cannot be used ({error})",
                    "Name another with --port") from None  # fmt: skip
-    address = f"http://{host}:{server.server_port}/"
+    address = web_address(host, server.server_port)
     say(f"Regencast is open at {address} (Ctrl-C closes it)")
     Thread(target=_warm, args=(models,), daemon=True).start()
     if browser and (os.environ.get("DISPLAY") or os.name == "nt" or _is_mac()):
@@ -66,6 +66,17 @@ def serve(
         server.serve_forever()
     finally:
         server.server_close()
+
+
+def web_address(host: str, port: int) -> str:
+    """Return where a server is found.
+
+    Examples
+    --------
+    >>> web_address("127.0.0.1", 8000), web_address("::1", 8000)
+    ('http://127.0.0.1:8000/', 'http://[::1]:8000/')
+    """
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 def _warm(models: Models) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from flask import Response, current_app, request
 
@@ -29,6 +30,31 @@ def version() -> str:
 def loaded() -> Loaded:
     """Return the model that answers."""
     return models().get(version())
+
+
+def keep_version(endpoint: str, values: dict[str, Any]) -> None:
+    """Let every link of a page lead on with the version that the page was asked of."""
+    if endpoint != "static" and version():
+        values.setdefault("version", version())
+
+
+def with_query(address: str, query: str) -> str:
+    """Return an address with more of a query, which may name columns of any corpus.
+
+    Examples
+    --------
+    >>> with_query("/evidence?page=2", "endpoint=fracture")
+    '/evidence?page=2&endpoint=fracture'
+    """
+    return f"{address}{'&' if '?' in address else '?'}{query}" if query else address
+
+
+def heading(error: RegencastError) -> str:
+    """Return whether the design is at fault, or the model."""
+    faults = error.faults if isinstance(error, FaultyInput) else []
+    if any(fault.file == "design" for fault in faults):
+        return "This design cannot be forecast"
+    return "The model does not answer"
 
 
 def told(error: RegencastError) -> str:

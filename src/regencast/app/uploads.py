@@ -6,17 +6,18 @@ import secrets
 import tempfile
 import zipfile
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import pandas as pd
+from openpyxl.utils.exceptions import IllegalCharacterError
 
-from regencast.errors import fail
+from regencast.app.models import Loaded
+from regencast.errors import FaultyInput, fail
 from regencast.forecasting import design_names, read_designs, score_designs
-from regencast.training import Forecaster
 
 #: Largest upload, rows of it, and what an Excel file may unpack to.
 MOST_BYTES = 2 * 1024**2
@@ -42,11 +43,14 @@ class Upload:
         A label for each design.
     table : pandas.DataFrame
         As `score_designs`, best first, faulty rows last; indexed by the file's row.
+    called : str
+        The model that answered.
     """
 
     name: str
     names: list[str]
     table: pd.DataFrame
+    called: str
 
     @property
     def faults(self) -> int:
@@ -54,14 +58,14 @@ class Upload:
         return int(self.table["fault"].notna().sum())
 
 
-def score_upload(forecaster: Forecaster, name: str, content: bytes) -> Upload:
+def score_upload(model: Loaded, name: str, content: bytes) -> Upload:
     """Score the table of an uploaded file.
 
     The file is read in a temporary folder under a name of our own, and removed.
 
     Parameters
     ----------
-    forecaster : Forecaster
+    model : Loaded
     name : str
     content : bytes
 
@@ -80,18 +84,19 @@ def score_upload(forecaster: Forecaster, name: str, content: bytes) -> Upload:
         path.write_bytes(content)
         try:
             frame = read_designs(path)
-        except Exception as error:
+        except FaultyInput as error:
             # The path of our temporary folder tells the user nothing.
-            told = str(error).replace(str(path), name)
-            raise fail(name, f"it cannot be read ({told})", "Save it as .csv or .xlsx") from None
+            raise FaultyInput([replace(fault, file=name) for fault in error.faults]) from None
+        except Exception:
+            raise fail(name, "it cannot be read", "Save it as .csv or .xlsx") from None
     if len(frame) > MOST_ROWS or len(frame.columns) > MOST_COLUMNS:
         raise fail(name, f"it has {len(frame)} rows and {len(frame.columns)} columns",
                    f"Upload at most {MOST_ROWS} rows and {MOST_COLUMNS} columns, or use "
                    "`regencast score`")  # fmt: skip
-    labels = pd.Series(design_names(frame, forecaster.blend.encoder), frame.index)
-    scored = score_designs(forecaster, frame, name)
+    labels = pd.Series(design_names(frame, model.forecaster.blend.encoder), frame.index)
+    scored = score_designs(model.forecaster, frame, name)
     order = scored["score"].astype(float).sort_values(ascending=False, kind="stable").index
-    return Upload(name, labels[order].tolist(), scored.loc[order])
+    return Upload(name, labels[order].tolist(), scored.loc[order], model.called)
 
 
 def _refuse_bomb(name: str, content: bytes) -> None:
@@ -122,12 +127,21 @@ def harmless(cell: Any) -> Any:
 
 
 def download(table: pd.DataFrame, kind: str) -> bytes:
-    """Return a table as ``csv`` or ``xlsx`` with harmless cells and headers."""
+    """Return a table as ``csv`` or ``xlsx`` with harmless cells and headers.
+
+    Raises
+    ------
+    FaultyInput
+        If Excel cannot hold a cell.
+    """
     safe = table.map(harmless).rename(columns=harmless)
     if kind == "csv":
         return safe.to_csv(index=False, lineterminator="\n").encode("utf-8")
     stream = BytesIO()
-    safe.to_excel(stream, index=False, engine="openpyxl")
+    try:
+        safe.to_excel(stream, index=False, engine="openpyxl")
+    except IllegalCharacterError:
+        raise fail("the table", "a cell holds a control character", "Download CSV") from None
     return stream.getvalue()
 
 

@@ -14,7 +14,7 @@
   };
 
   const describe = () => {
-    for (const select of form.querySelectorAll("select")) {
+    for (const select of form.querySelectorAll("select:enabled")) {
       const hint = document.getElementById(select.getAttribute("aria-describedby"));
       if (hint) hint.textContent = select.selectedOptions[0]?.dataset.definition || "";
     }

@@ -14,15 +14,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from openpyxl import Workbook
 
 from conftest import ROOT, SMALL, run, simulate
 from regencast.corpus import read_corpus
+from regencast.designs import DesignEncoder
 from regencast.effects import Effects, read_effects
 from regencast.errors import FaultyInput
 from regencast.forecasting import (
     average_unknown,
     check_designs,
+    design_names,
     found_text,
+    misspelt_columns,
     precedents,
     read_designs,
     score_designs,
@@ -512,3 +516,104 @@ def test_a_parquet_file_with_twin_columns_is_refused(tmp_path):
         list(parquet_chunks(path))
     with pytest.raises(FaultyInput, match="cannot be read"):
         read_designs(path)
+
+
+@pytest.mark.parametrize("name", ["source", "name", None])
+def test_a_saved_index_is_a_column_of_the_designs(forecaster, tmp_path, name):
+    path = tmp_path / "index.parquet"
+    table = pd.DataFrame({"source": ["A", "B"], "name": ["x", "y"], "n1": [8, 9]})
+    indexed = table.set_index(name) if name else table.set_axis(["p", "q"])
+    indexed.to_parquet(path)
+    (chunk,) = parquet_chunks(path)
+    for frame in (chunk, read_designs(path)):
+        pd.testing.assert_frame_equal(frame[list(table)], read_back(table, tmp_path))
+        assert len(frame.columns) == 3
+
+
+def read_back(table, folder):
+    table.to_parquet(folder / "plain.parquet", index=False)
+    return read_designs(folder / "plain.parquet")
+
+
+def test_a_workbooks_error_or_formula_without_a_value_is_no_open_field(forecaster, tmp_path):
+    book = Workbook()
+    book.active.append(["source", "colour", "dose", "unit"])
+    for source, dose in (("A", 100), ("#N/A", 100), ("A", "=10*10"), ("A", 1.5)):
+        book.active.append([source, None, dose, "ug"])
+    book.save(tmp_path / "designs.xlsx")
+    frame = read_designs(tmp_path / "designs.xlsx")
+    assert frame["dose"].tolist() == ["100", "100", "=10*10", "1.5"]
+    found = score_designs(forecaster, frame, "designs.xlsx", allow_new=True)
+    assert found["score"].notna().tolist() == [True, False, False, True]
+    assert "row 3, column source: the cell holds an error" in found["fault"].iloc[1]
+    assert "row 4, column dose: the cell holds an error or a formula" in found["fault"].iloc[2]
+
+
+@pytest.mark.parametrize(
+    ("written", "unit", "meant"),
+    [("100 ug", "ug_per_kg", None), ("100 ug", "mg", None), ("100 ug", "drops", None),
+     ("100 ug", "\u00b5g", 100.0), ("0.1 mg", "mg", 100.0), ("2 ug/ml", "ug_per_ml", 2.0)],
+)  # fmt: skip
+def test_two_units_of_a_dose_are_refused_unless_they_are_one(
+    forecaster, tmp_path, written, unit, meant
+):
+    found = scored(forecaster, tmp_path, f"source,unit,dose\nA,{unit},{written}\n")["fault"].iloc[0]
+    if meant is None:
+        assert "its unit is not that of unit" in found
+        assert ("no such level" in found) == (unit == "drops")
+    else:
+        assert pd.isna(found)
+        frame = pd.DataFrame({"unit": [unit], "dose": [written]})
+        understood, _ = understand(frame, forecaster.blend.encoder, {})
+        assert float(understood["dose"].iloc[0]) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("0,125", None), ("1,250", None), ("1,250,000", 1.25e6)]
+)
+def test_a_single_comma_is_nobodys_guess(forecaster, written, meant):
+    frame = pd.DataFrame({"dose": [written], "unit": ["ug"]})
+    understood, _ = understand(frame, forecaster.blend.encoder, {})
+    typed, faults = check_designs(understood, forecaster.blend.encoder, "x")
+    assert [fault.value for fault in faults] == ([] if meant else [written])
+    assert meant is None or typed["dose"].iloc[0] == meant
+
+
+@pytest.mark.parametrize(
+    ("unit", "agrees", "differs"),
+    [("ug", "dose 100 ug", ""), ("particles", "", "dose 100 ug (not comparable)"),
+     ("ug_per_ml", "", "dose 100 ug (not comparable)")],
+)  # fmt: skip
+def test_doses_of_two_scales_do_not_agree(forecaster, simulated, unit, agrees, differs):
+    corpus, effects, _ = simulated
+    design = corpus.frame[corpus.frame["dose"] == 100].iloc[[0]].assign(unit=unit)
+    found = precedents(forecaster, corpus, effects, design, ["mine"])
+    found = found[found["contrast"].isin(corpus.contrasts[(corpus.frame["dose"] == 100)])].iloc[0]
+    assert agrees in found["agrees"] and differs in found["differs"]
+    assert ("dose" in found["agrees"], "dose" in found["differs"]) == (bool(agrees), bool(differs))
+
+
+@pytest.fixture
+def shipped():
+    """An encoder of the shipped corpus, whose dose, unlike the simulated one, is `dose_value`."""
+    corpus = read_corpus(ROOT / "data/corpus")
+    return DesignEncoder(corpus.schema).fit(corpus.frame, corpus.studies)
+
+
+def test_the_dose_is_known_by_the_name_of_its_factor(shipped):
+    frame = pd.DataFrame({"tissue": ["skin"], "Dose": ["0.1 mg"]})
+    meant, said = understand(frame, shipped, {})
+    assert meant["dose_value"].tolist() == ["100"] and meant["dose_unit"].tolist() == ["ug"]
+    assert "not read" not in said.iloc[0] and not misspelt_columns(frame, shipped)
+    assert design_names(frame, shipped) == ["design in row 0"]
+    with pytest.raises(FaultyInput, match="two columns mean dose_value"):
+        understand(frame.assign(dose_value="1"), shipped, {})
+
+
+def test_none_stands_alone_and_a_cell_without_a_label_is_open(shipped):
+    frame = pd.DataFrame({"preconditioning": ["none+hypoxia", "no, hypoxia", "none", "+"]})
+    meant, said = understand(frame, shipped, {"preconditioning": {"no": "none"}})
+    typed, faults = check_designs(meant, shipped, "x")
+    assert [fault.row for fault in faults] == [0, 1]
+    assert "none stands beside another label" in faults[0].problem
+    assert typed["preconditioning"].iloc[3] is None and "left open" in said.iloc[3]

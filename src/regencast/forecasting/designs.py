@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import difflib
+import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from regencast.corpus.schema import SIZE_ROLES
+from regencast.corpus import Field, Schema
+from regencast.corpus.schema import DOSE_ROLES, PLAIN, SIZE_ROLES
 from regencast.corpus.tables import read_text_table
 from regencast.designs import DesignEncoder
 from regencast.designs.dose import UNITS
 from regencast.errors import Fault, FaultyInput, fail
-from regencast.forecasting.understand import normal, understand
+from regencast.forecasting.understand import meant_columns, normal, understand, written_dose
+from regencast.forecasting.workbook import no_value, read_sheet
 from regencast.training import Forecaster
+
+#: How Parquet calls the columns of a pandas index that has no name.
+UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
+#: Problem and remedy of a cell with a spreadsheet's error or a formula.
+NO_VALUE = ("the cell holds an error or a formula without its value", "Paste values")
 
 
 def read_designs(path: Path) -> pd.DataFrame:
@@ -25,14 +34,16 @@ def read_designs(path: Path) -> pd.DataFrame:
     try:
         kind = path.suffix.lower()
         if kind == ".parquet":
-            frame = _numbered(pd.read_parquet(path))
+            import pyarrow.parquet as pq
+
+            frame = _numbered(plain_columns(pq.read_table(path, partitioning=None)))
         elif kind in (".xlsx", ".xlsm"):
             frame = _numbered(_read_workbook(path))
         else:
             frame, faults = read_text_table(path)
             if faults:
                 raise FaultyInput(faults)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, LookupError, zipfile.BadZipFile) as error:
         raise fail(
             path, f"it cannot be read ({type(error).__name__})", "Save it as CSV, Parquet or Excel"
         ) from None
@@ -40,6 +51,12 @@ def read_designs(path: Path) -> pd.DataFrame:
     if frame.empty:
         raise fail(path, "there is no design", "Add one row per design")
     return frame
+
+
+def plain_columns(table: Any) -> pd.DataFrame:
+    """Return a table or batch of Arrow as a frame; an index that pandas saved is a column of it."""
+    frame = table.to_pandas(ignore_metadata=True, integer_object_nulls=True)
+    return frame[[name for name in frame if not UNNAMED_INDEX.fullmatch(name)]]
 
 
 def refuse_twins(path: Path, header: list[str]) -> None:
@@ -67,11 +84,11 @@ def _single(cell: object) -> object:
 
 def _read_workbook(path: Path) -> pd.DataFrame:
     """Return the first sheet as text; only an empty cell is missing, whatever it is called."""
-    cells = pd.read_excel(path, dtype=str, header=None, keep_default_na=False, na_values=[""])
+    cells = read_sheet(path)
     if cells.empty:
         return cells
-    first = enumerate(cells.iloc[0], start=1)
-    header = [f"column {k}" if pd.isna(name) else str(name).strip() for k, name in first]
+    first = zip(cells.columns, cells.iloc[0], strict=True)
+    header = [f"column {k + 1}" if name is None else name for k, name in first]
     refuse_twins(path, header)
     return cells.iloc[1:].set_axis(header, axis=1)
 
@@ -90,37 +107,84 @@ def check_designs(
     """
     typed = pd.DataFrame(index=frame.index)
     faults: list[Fault] = []
+    unit = encoder.schema.column("dose_unit")
     for field in encoder.schema.design:
         values = frame[field.name] if field.name in frame else pd.Series(None, frame.index, object)
         if field.type == "number":
-            numbers = pd.to_numeric(values, errors="coerce").astype(float)
-            least, problem, remedy = _least(field.role)
-            bad = values.notna() & ~np.isfinite(numbers) | (numbers < least)
-            faults += [
-                Fault(file, problem, remedy, int(row), field.name, str(values[row]))
-                for row in frame.index[bad]
-            ]
-            typed[field.name] = numbers
-            continue
-        typed[field.name] = values.astype(object)
-        known = _known(encoder, field.name, field.role)
-        for row, value in values.items():
-            for token in field.levels(value):
-                if allow_new and field.role == "factor":
-                    continue
-                if known and token not in known:
-                    near = difflib.get_close_matches(token, known, 3, 0.0)
-                    faults.append(
-                        Fault(
-                            file,
-                            "the corpus has no such level",
-                            f"The nearest are {', '.join(near)}",
-                            int(row),
-                            field.name,
-                            token,
-                        )
-                    )
+            typed[field.name], found = _numbers(field, values, unit, file)
+        else:
+            typed[field.name], found = _texts(field, values, encoder, file, allow_new)
+        faults += found
     return typed, [*faults, *_without_unit(typed, encoder, file)]
+
+
+def _numbers(
+    field: Field, values: pd.Series, unit: str | None, file: str
+) -> tuple[pd.Series, list[Fault]]:
+    numbers = pd.to_numeric(values, errors="coerce").astype(float)
+    least, problem, remedy = _least(field.role)
+    bad = values.notna() & ~np.isfinite(numbers) | (numbers < least)
+    faults = []
+    for row, cell in values[bad].items():
+        said = problem, remedy
+        if no_value(cell):
+            said = NO_VALUE
+        elif unit and field.role == "dose_value" and written_dose(cell):
+            said = f"its unit is not that of {unit}", "Keep one of the two"
+        faults.append(Fault(file, *said, int(row), field.name, str(cell)))
+    return numbers, faults
+
+
+def _texts(
+    field: Field, values: pd.Series, encoder: DesignEncoder, file: str, allow_new: bool
+) -> tuple[pd.Series, list[Fault]]:
+    known = _known(encoder, field.name, field.role)
+    if allow_new and field.role == "factor":
+        known = ()
+    given = values.dropna()
+    # Few distinct texts stand in many rows: each is judged once.
+    said = {cell: _level_problems(field, cell, known) for cell in given.unique()}
+    faults = [
+        Fault(file, problem, remedy, int(row), field.name, found)
+        for row, cell in given.items()
+        for problem, remedy, found in said[cell]
+    ]
+    empty = [cell for cell in said if not field.levels(cell)]
+    return values.astype(object).mask(values.isin(empty), None), faults
+
+
+def _level_problems(
+    field: Field, cell: object, known: tuple[str, ...]
+) -> list[tuple[str, str, str]]:
+    """Return what is wrong with a cell of levels: problem, remedy and what was found."""
+    if no_value(cell):
+        return [(*NO_VALUE, str(cell))]
+    levels, problems = field.levels(cell), []
+    if field.kind == "labels" and PLAIN in levels and len(levels) > 1:
+        problem = f"{PLAIN} stands beside another label"
+        problems.append((problem, "Keep one of the two", str(cell)))
+    for token in levels:
+        if known and token not in known:
+            near = ", ".join(difflib.get_close_matches(token, known, 3, 0.0))
+            problems.append(("the corpus has no such level", f"The nearest are {near}", token))
+    return problems
+
+
+def unknown_doses(typed: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
+    """Return a fault for each typed design that has no known dose, whatever number it is given."""
+    value, unit, volume = (schema.column(role) for role in DOSE_ROLES)
+    if value is None or unit is None:
+        return []
+    faults = []
+    for row, written in typed[unit].items():
+        if pd.isna(written):
+            faults.append(Fault(file, "a dose needs its unit", f"Write {', '.join(UNITS)}",
+                                int(row), unit))  # fmt: skip
+        elif UNITS.get(written, ("", False))[1] and (not volume or pd.isna(typed.at[row, volume])):
+            remedy = f"Write {volume}" if volume else "Write what one administration holds"
+            faults.append(Fault(file, "a concentration without its volume tells no dose", remedy,
+                                int(row), unit, str(written)))  # fmt: skip
+    return faults
 
 
 def _without_unit(typed: pd.DataFrame, encoder: DesignEncoder, file: str) -> list[Fault]:
@@ -171,7 +235,8 @@ def typed_designs(forecaster: Forecaster, frame: pd.DataFrame, file: str) -> pd.
 def design_names(frame: pd.DataFrame, encoder: DesignEncoder) -> list[str]:
     """Return a label for each design: its first column that is no part of a design, or its row."""
     parts = {normal(field.name) for field in encoder.schema.fields}
-    free = [column for column in frame if normal(column) not in parts]
+    meant = meant_columns(frame, encoder)
+    free = [name for name in frame if normal(name) not in parts and name not in meant]
     if free:
         return [str(name) for name in frame[free[0]]]
     return [f"design in row {row}" for row in frame.index]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from regencast.corpus import Corpus, Field, split_labels
+from regencast.corpus import Corpus, Schema, split_labels
+from regencast.corpus.schema import DOSE_ROLES
+from regencast.designs import normalise_dose
+from regencast.designs.dose import UNITS
 from regencast.effects import Effects
 from regencast.training import Forecaster
 
@@ -43,7 +46,6 @@ def precedents(
     known = np.flatnonzero(effects.informative)
     encoder = forecaster.blend.encoder
     apart, studies = forecaster.support.distances(encoder.transform(designs))
-    fields = [f for f in corpus.schema.design if f.role in ("factor", "dose_value")]
     rows = []
     for place, name in enumerate(names):
         design = designs.iloc[place]
@@ -53,7 +55,7 @@ def precedents(
             gaps = np.abs(forecaster.support.points[inside] - own).sum(axis=1)
             row = int(known[inside[np.argmin(gaps)]])
             contrast = corpus.frame.iloc[row]
-            agrees, differs = _compare(design, contrast, fields)
+            agrees, differs = _compare(design, contrast, corpus.schema)
             rows.append(
                 {
                     "design": name,
@@ -71,24 +73,42 @@ def precedents(
     return pd.DataFrame(rows)
 
 
-def _compare(
-    design: pd.Series, contrast: pd.Series, fields: list[Field]
-) -> tuple[list[str], list[str]]:
+def _compare(design: pd.Series, contrast: pd.Series, schema: Schema) -> tuple[list[str], list[str]]:
     agrees: list[str] = []
     differs: list[str] = []
-    for field in fields:
+    for field in schema.design:
         mine, theirs = design.get(field.name), contrast.get(field.name)
-        if pd.isna(mine) or pd.isna(theirs):
+        if field.role not in ("factor", "dose_value") or pd.isna(mine) or pd.isna(theirs):
             continue
-        if field.type == "number":
-            same = max(mine, theirs) <= CLOSE * min(mine, theirs)
+        if field.role == "dose_value":
+            same, text = _compare_doses(design, contrast, schema)
+        elif field.type == "number":
+            same, text = _close(mine, theirs), f"{theirs:g}"
         elif field.kind == "labels":
-            same = set(split_labels(mine)) == set(split_labels(theirs))
+            same, text = set(split_labels(mine)) == set(split_labels(theirs)), str(theirs)
         else:
-            same = str(mine) == str(theirs)
-        text = f"{theirs:g}" if field.type == "number" else str(theirs)
+            same, text = str(mine) == str(theirs), str(theirs)
         (agrees if same else differs).append(f"{field.name} {text}")
     return agrees, differs
+
+
+def _close(mine: float, theirs: float) -> bool:
+    return max(mine, theirs) <= CLOSE * min(mine, theirs)
+
+
+def _compare_doses(design: pd.Series, contrast: pd.Series, schema: Schema) -> tuple[bool, str]:
+    """Return whether two doses agree, and the contrast's in words."""
+    columns = {role: schema.column(role) for role in DOSE_ROLES}
+    value, unit, volume = (contrast.get(columns[role]) for role in DOSE_ROLES)
+    text = f"{value:g}" if pd.isna(unit) else f"{value:g} {unit}"
+    if UNITS.get(str(unit), ("", False))[1] and not pd.isna(volume):
+        text += f" in {volume:g} ul"
+    names = [name for name in columns.values() if name]
+    doses = normalise_dose(pd.DataFrame([design[names], contrast[names]]), schema)
+    shared = doses.dropna(axis=1)
+    if shared.empty:
+        return False, f"{text} (not comparable)"
+    return _close(*shared.iloc[:, 0]), text
 
 
 def found_text(effects: Effects, corpus: Corpus, row: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from regencast.errors import fail
-from regencast.forecasting.designs import blank_cells, refuse_twins
+from regencast.forecasting.designs import blank_cells, plain_columns, refuse_twins
 from regencast.forecasting.score import COLUMNS, TEXTS, score_designs
 from regencast.tasks import run_each
 from regencast.training import Forecaster
@@ -40,7 +40,7 @@ def parquet_chunks(path: Path, size: int = CHUNK) -> Iterator[pd.DataFrame]:
             raise fail(path, "it is damaged", "Save it again") from None
         if batch is None:
             break
-        frame = blank_cells(batch.to_pandas())
+        frame = blank_cells(plain_columns(batch))
         frame.index = pd.RangeIndex(first, first + len(frame))
         first += len(frame)
         yield frame.dropna(how="all")

@@ -34,8 +34,8 @@ ALIKE = 0.8
 NUMBER = re.compile(
     r"^\s*([0-9.]+\s*[x*]\s*10\^[0-9]+|[0-9][0-9.]*(?:e[+-]?[0-9]+)?)\s*(.*)$", re.IGNORECASE
 )
-#: A number with commas between its thousands.
-THOUSANDS = re.compile(r"^\d{1,3}(?:,\d{3})+(?![\d,])")
+#: A number with commas between its thousands; a single comma (1,250) may stand for a point.
+THOUSANDS = re.compile(r"^[1-9]\d{0,2}(?:,\d{3}){2,}(?![\d,])")
 
 
 def normal(text: object) -> str:
@@ -74,17 +74,21 @@ def understand(
     frame = _headers(frame, encoder).copy()
     notes: dict[object, list[str]] = {row: [] for row in frame.index}
     fields = {field.name: field for field in encoder.schema.design}
+    unit_column = encoder.schema.column("dose_unit")
     for name in [column for column in frame if column in fields]:
         field = fields[name]
         read = _reader(field, encoder, synonyms.get(name, {}))
         cells = [(row, cell) for row, cell in frame[name].items() if not pd.isna(cell)]
         for row, cell in cells:
             value, unit = read(cell)
-            if unit and encoder.schema.column("dose_unit"):
-                frame.at[row, encoder.schema.column("dose_unit")] = unit
+            if unit and unit_column:
+                if unit_column in frame and _contradicts(cell, frame.at[row, unit_column]):
+                    continue
+                frame.at[row, unit_column] = unit
             if str(value) != str(cell).strip():
                 frame.at[row, name] = value
-                notes[row].append(f"{name}: {cell} = {value}{' ' + unit if unit else ''}")
+                said = "left open" if value is None else f"{value} {unit}".strip()
+                notes[row].append(f"{name}: {cell} = {said}")
     _convert_units(frame, encoder, notes)
     _unusable_doses(frame, encoder, notes)
     for column, meant in misspelt_columns(frame, encoder).items():
@@ -115,21 +119,29 @@ def has_design(frame: pd.DataFrame, encoder: DesignEncoder) -> bool:
     return any(field.name in _headers(frame, encoder) for field in encoder.schema.design)
 
 
-def _headers(frame: pd.DataFrame, encoder: DesignEncoder) -> pd.DataFrame:
+def meant_columns(frame: pd.DataFrame, encoder: DesignEncoder) -> dict[str, str]:
+    """Return the columns of a table that are ones of a design, with the one that each means.
+
+    The dose's value is also known by the name of its factor.
+    """
     names = {normal(field.name): field.name for field in encoder.schema.design}
+    taken = {normal(field.name) for field in encoder.schema.fields}
+    for field in encoder.schema.design:
+        if field.role == "dose_value" and normal(field.factor) not in taken:
+            names[normal(field.factor)] = field.name
+    return {column: names[normal(column)] for column in frame if normal(column) in names}
+
+
+def _headers(frame: pd.DataFrame, encoder: DesignEncoder) -> pd.DataFrame:
+    meant = meant_columns(frame, encoder)
     same: dict[str, list[str]] = {}
-    for column in frame:
-        same.setdefault(normal(column), []).append(str(column))
+    for column, name in meant.items():
+        same.setdefault(name, []).append(str(column))
     for name, columns in same.items():
-        if name in names and len(columns) > 1:
-            raise fail("the header", f"two columns mean {names[name]}", "Keep one of them",
+        if len(columns) > 1:
+            raise fail("the header", f"two columns mean {name}", "Keep one of them",
                        value=", ".join(columns))  # fmt: skip
-    renamed = {
-        column: names[normal(column)]
-        for column in frame
-        if normal(column) in names and names[normal(column)] not in frame
-    }
-    return frame.rename(columns=renamed)
+    return frame.rename(columns=meant)
 
 
 def _reader(field: Field, encoder: DesignEncoder, synonyms: Mapping[str, str]):
@@ -149,27 +161,17 @@ def _reader(field: Field, encoder: DesignEncoder, synonyms: Mapping[str, str]):
         if whole or field.kind != "labels":
             return whole or cell, ""
         parts = [part.strip() for part in re.split(r"[+,;&]|\band\b|\bplus\b", str(cell))]
-        return "+".join(table.get(normal(part), part) for part in parts if part), ""
+        return "+".join(table.get(normal(part), part) for part in parts if part) or None, ""
 
     return read
 
 
 def _number(field: Field, cell: object) -> tuple[object, str]:
     """Read a number with a unit behind it; what is not understood stays as written."""
-    text = str(cell).strip()
-    thousands = THOUSANDS.match(text)
-    if thousands:
-        text = thousands[0].replace(",", "") + text[thousands.end() :]
-    found = NUMBER.match(text)
-    # A comma that parts no thousands may stand for a point: nobody's guess.
-    if found is None or found[2].startswith(","):
+    found = _amount(cell)
+    if found is None:
         return cell, ""
-    digits = re.sub(r"\s*[x*]\s*10\^", "e", found[1])
-    try:
-        value = float(digits)
-    except ValueError:
-        return cell, ""
-    unit = normal(found[2])
+    value, unit = found
     if not unit:
         return (cell if _plain(cell) else value), ""
     if field.role == "dose_value" and unit in DOSES:
@@ -178,6 +180,42 @@ def _number(field: Field, cell: object) -> tuple[object, str]:
     if "week" in field.name and unit in WEEKS:
         return f"{value * WEEKS[unit]:g}", ""
     return cell, ""
+
+
+def _amount(cell: object) -> tuple[float, str] | None:
+    """Return a written number and the normal text behind it."""
+    text = str(cell).strip()
+    thousands = THOUSANDS.match(text)
+    if thousands:
+        text = thousands[0].replace(",", "") + text[thousands.end() :]
+    found = NUMBER.match(text)
+    # A comma that parts no thousands may stand for a point: nobody's guess.
+    if found is None or found[2].startswith(","):
+        return None
+    try:
+        return float(re.sub(r"\s*[x*]\s*10\^", "e", found[1])), normal(found[2])
+    except ValueError:
+        return None
+
+
+def written_dose(cell: object) -> tuple[str, float] | None:
+    """Return the unit that stands behind a number, as the corpus's and by what to multiply.
+
+    Examples
+    --------
+    >>> written_dose("0.1 mg"), written_dose("100")
+    (('ug', 1000.0), None)
+    """
+    found = _amount(cell)
+    return DOSES.get(found[1]) if found else None
+
+
+def _contradicts(cell: object, unit: object) -> bool:
+    """Return whether a unit column says another unit than the dose's own cell."""
+    if pd.isna(unit):
+        return False
+    meant = (unit, 1.0) if unit in UNITS else DOSES.get(normal(unit))
+    return meant != written_dose(cell)
 
 
 def _plain(cell: object) -> bool:

@@ -202,6 +202,16 @@ def test_a_sweep_understands_what_a_score_does(trained):
     assert len(pd.read_csv(folder / "sweep.csv")) > 1
 
 
+def test_a_sweep_names_the_row_whose_dose_has_no_unit(trained):
+    folder, _ = trained
+    (folder / "open.csv").write_text("source,dose,unit\nA,100,ug\nB,,\n")
+    result = run(
+        "plan", "open.csv", "-o", "no.csv", "--sweep", "dose", "--corpus", "sim", cwd=folder
+    )
+    assert result.returncode == 1 and not (folder / "no.csv").exists()
+    assert "open.csv, row 3, column unit: a dose needs its unit. Write ug" in result.stderr
+
+
 def test_a_model_that_was_tampered_with_is_refused(trained):
     folder, _ = trained
     manifest = next((folder / "experiments").rglob("MANIFEST"))

@@ -39,6 +39,7 @@ unit = "ug"
 if = {source = "A"}
 not = {colour = "red"}
 """
+MANY = "".join(f"{name} = {{low = 2, high = 1001, steps = 1000}}\n" for name in ("n1", "n2"))
 
 
 @pytest.mark.parametrize(
@@ -170,6 +171,15 @@ def test_a_sweep_covers_the_published_range(simulated):
         sweep(forecaster, corpus.frame.iloc[[0]], "colour", np.array([1.0, 2.0]))
 
 
+@pytest.mark.parametrize(
+    ("unit", "said"), [(None, "needs its unit"), ("ug_per_ml", "without its volume tells no dose")]
+)
+def test_a_sweep_of_a_dose_that_is_not_known_is_refused(simulated, unit, said):
+    design = simulated[0].frame.iloc[[0]].assign(unit=unit)
+    with pytest.raises(FaultyInput, match=said):
+        sweep(simulated[2], design, "dose", np.array([1.0, 100.0]))
+
+
 def test_a_search_finds_the_best_and_keeps_the_rules(simulated, tmp_path):
     _, _, forecaster = simulated
     (tmp_path / "space.toml").write_text(SPACE)
@@ -201,8 +211,12 @@ def test_a_search_names_levels_that_no_study_joined(parted, tmp_path):
         ("[levels]\n", "the space is empty"),
         ("[levels]\nsource = []\n", "no value to choose from"),
         ("[odd]\n", "the table is unknown"),
+        (SPACE.replace('"ug"', '"ug_per_ml"'), "without its volume tells no dose"),
+        (SPACE.replace("steps = 5", "steps = 1_000_000_000_000"), "1 to 1000 steps"),
+        (SPACE.replace("steps = 5", "steps = 1000").replace("[fixed]", MANY + "[fixed]"),
+         "the space has 4,000,000,000 designs"),
     ],
-)
+)  # fmt: skip
 def test_faults_of_a_space_are_told(simulated, tmp_path, text, said):
     (tmp_path / "space.toml").write_text(text)
     with pytest.raises(FaultyInput, match=said):

@@ -16,7 +16,7 @@ from regencast.console import (
     say_replaced,
     write_table,
 )
-from regencast.errors import RegencastError, UsageError, fail
+from regencast.errors import FaultyInput, RegencastError, UsageError, fail
 
 CHANCE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
@@ -125,6 +125,7 @@ def _sweep(forecaster, designs, factor, package, plot, output) -> None:
         read_designs,
         typed_designs,
     )
+    from regencast.forecasting.designs import unknown_doses
     from regencast.forecasting.sweep import number_column, sweep
 
     column = number_column(forecaster, factor)
@@ -134,12 +135,16 @@ def _sweep(forecaster, designs, factor, package, plot, output) -> None:
     frame = read_designs(designs)
     say_misspelt(misspelt_columns(frame, forecaster.blend.encoder), designs)
     typed = typed_designs(forecaster, frame, str(designs))
+    of_dose = column == corpus.schema.column("dose_value")
+    faults = unknown_doses(typed, corpus.schema, str(designs)) if of_dose else []
+    if faults:
+        raise FaultyInput(faults)
     unit = corpus.schema.column("dose_unit")
     parts = []
     for place, name in enumerate(design_names(frame, forecaster.blend.encoder)):
         one = typed.iloc[[place]]
         rows = corpus.frame
-        if unit and column == corpus.schema.column("dose_value"):
+        if unit and of_dose:
             rows = rows[rows[unit] == one[unit].iloc[0]]
         published = rows[column].to_numpy(dtype=float)
         found = sweep(forecaster, one, factor, published)

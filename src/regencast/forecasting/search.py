@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ import pandas as pd
 from regencast.effects import regeneration_score
 from regencast.errors import Fault, FaultyInput, fail
 from regencast.forecasting.beyond import beyond_studies
-from regencast.forecasting.designs import check_designs
+from regencast.forecasting.designs import check_designs, unknown_doses
 from regencast.forecasting.unknown import average_unknown
 from regencast.forecasting.unmet import never_together
 from regencast.training import Forecaster
@@ -23,6 +24,10 @@ from regencast.training import Forecaster
 CHUNK = 20_000
 #: Designs that are kept for the close look: the best by forecast, and a random sample.
 KEPT = 3_000
+#: Designs that a space may have: so many take some ten hours.
+MOST = 10**8
+#: Steps that a range may have.
+MOST_STEPS = 1_000
 #: Two designs of a list differ in at least so many factors.
 APART = 2
 CRITERIA = ("score", "cautious", "information")
@@ -44,7 +49,7 @@ class Space:
     rules: tuple[tuple[dict[str, Any], dict[str, Any]], ...]
 
     def __len__(self) -> int:
-        return int(np.prod([len(values) for values in self.choices.values()], dtype=object))
+        return _size(self.choices)
 
     def chunks(self, size: int = CHUNK) -> Iterator[pd.DataFrame]:
         """Yield every allowed design, some thousands at a time."""
@@ -59,6 +64,10 @@ class Space:
                 frame = frame[~(_has(frame, given) & _has(frame, banned))]
             if len(frame):
                 yield frame.reset_index(drop=True)
+
+
+def _size(choices: dict[str, tuple[Any, ...]]) -> int:
+    return math.prod(len(values) for values in choices.values())
 
 
 def _has(frame: pd.DataFrame, values: dict[str, Any]) -> np.ndarray:
@@ -128,8 +137,10 @@ def _shapes(data: dict[str, Any]) -> None:
 
 def _range(given: dict[str, Any]) -> tuple[float, ...]:
     low, high, steps = float(given["low"]), float(given["high"]), int(given.get("steps", 5))
-    if not (low <= high and steps >= 1 and (low > 0 or not given.get("log"))):
-        raise ValueError("a range needs low <= high, steps >= 1, and low > 0 with log")
+    if not (low <= high and 1 <= steps <= MOST_STEPS and (low > 0 or not given.get("log"))):
+        raise ValueError(
+            f"a range needs low <= high, 1 to {MOST_STEPS} steps, and low > 0 with log"
+        )
     grid = np.geomspace(low, high, steps) if given.get("log") else np.linspace(low, high, steps)
     return tuple(float(x) for x in grid)
 
@@ -142,6 +153,7 @@ def _check(
 ) -> None:
     encoder = forecaster.blend.encoder
     known = [field.name for field in encoder.schema.design]
+    unit = encoder.schema.column("dose_unit")
     named = [*choices, *(name for rule in rules for part in rule for name in part)]
     faults = [
         Fault(str(path), "the corpus has no such design column", f"Use one of {', '.join(known)}",
@@ -165,11 +177,16 @@ def _check(
     ]  # fmt: skip
     if not choices:
         faults.append(Fault(str(path), "the space is empty", "Name levels, ranges or fixed values"))
+    if _size(choices) > MOST:
+        problem = f"the space has {_size(choices):,} designs, {MOST:,} at most"
+        faults.append(Fault(str(path), problem, "Fix a column or shorten a list"))
     first = {name: values[0] for name, values in choices.items() if name in known and values}
     for name in first:
         # Beside the first value of the others, for a dose needs its unit.
         frame = pd.DataFrame([{**first, name: value} for value in choices[name]], dtype=object)
         found = check_designs(frame, encoder, str(path))[1]
+        if name == unit and encoder.schema.column("dose_value") in choices:
+            found += unknown_doses(frame.reindex(columns=known), encoder.schema, str(path))
         faults += [replace(fault, row=None) for fault in found if fault.column == name]
     if faults:
         raise FaultyInput(faults)

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from regencast.effects import regeneration_score
-from regencast.errors import fail
+from regencast.errors import FaultyInput, fail
+from regencast.forecasting.designs import unknown_doses
 from regencast.forecasting.unknown import average_unknown
 from regencast.training import Forecaster
 
@@ -37,12 +38,18 @@ def sweep(
     Raises
     ------
     FaultyInput
-        If the column is no number of the corpus, or fewer than two values are published.
+        If the column is no number of the corpus, fewer than two values are published, or a dose
+        has no unit or is a concentration without its volume.
     """
-    column = number_column(forecaster, factor)
+    column, schema = number_column(forecaster, factor), forecaster.blend.encoder.schema
+    unit = schema.column("dose_unit") if column == schema.column("dose_value") else None
+    faults = unknown_doses(design.iloc[:1], schema, factor) if unit else []
+    if faults:
+        raise FaultyInput(faults)
     known = published[np.isfinite(published) & (published > 0)]
     if len(np.unique(known)) < 2:
-        raise fail(factor, "the corpus has fewer than two values of it", "Sweep another factor")
+        what = f"values of it in {design[unit].iloc[0]}" if unit else "values of it"
+        raise fail(factor, f"the corpus has fewer than two {what}", "Sweep another factor")
     low, high = np.quantile(known, [0.025, 0.975])
     grid = np.geomspace(low, high, STEPS) if high > 10 * low else np.linspace(low, high, STEPS)
     designs = pd.concat([design.iloc[:1]] * STEPS, ignore_index=True)

@@ -13,6 +13,8 @@ from regencast.designs.dose import SCALES, normalise_dose
 
 #: A level met in fewer studies is pooled with the other rare ones: hard to tell from its study.
 MIN_STUDIES = 3
+#: Kinds of `Feature` that are numbers.
+NUMBERS = ("number", "log_number", "dose")
 RARE = "(rare)"
 NOT_REPORTED = "(not reported)"
 
@@ -63,8 +65,9 @@ class DesignEncoder:
     """Encode designs: one yes/no column per level or label, numbers as they are.
 
     A missing value stays missing: a category gets the level ``(not reported)``, a number NaN.
-    Columns that do not vary among the training designs are left out. A level's classes have columns
-    of their own, so that a rare level borrows from its kin.
+    Columns that do not vary among the training designs are left out, but for a number that all of
+    them give: another value of it lies beyond the studies, as `Ranges` tells. A level's classes
+    have columns of their own, so that a rare level borrows from its kin.
 
     Parameters
     ----------
@@ -113,7 +116,11 @@ class DesignEncoder:
         }
         matrix, features = self._encode(designs)
         # Designs that do not vary keep one column: there is a model of them, the baseline.
-        kept = [j for j in range(len(features)) if _varies(matrix[:, j])] or [0]
+        kept = [
+            j
+            for j, feature in enumerate(features)
+            if _varies(matrix[:, j]) or (self.has_range(feature) and not np.isnan(matrix[0, j]))
+        ] or [0]
         numeric = [features[j].level is None or features[j].kind == "dose" for j in kept]
         # A number that training designs always report is filled with its median where a new
         # design lacks it: no estimator has learned what its absence means.
@@ -140,6 +147,14 @@ class DesignEncoder:
         matrix, _ = self._encode(designs)
         kept = matrix[:, self._kept]
         return np.where(np.isnan(kept), self._fill, kept)
+
+    def has_range(self, feature: Feature) -> bool:
+        """Return whether a feature is a number beyond which a forecast has no ground.
+
+        Animals per group are planned freely: a large group is no foreign design.
+        """
+        sizes = [self.schema.column(role) for role in SIZE_ROLES]
+        return feature.kind in NUMBERS and feature.column not in sizes
 
     def known_levels(self, column: str) -> tuple[str, ...]:
         """Return every level of a category or label of a labels column, rare ones included."""

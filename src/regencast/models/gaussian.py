@@ -89,7 +89,8 @@ class StudyProcess(ResidualRegressor):
         spread = np.sqrt((np.where(present, X - centre, 0.0) ** 2).sum(axis=0) / count)
         self.centre_ = np.where(yes_no, 0.0, centre)
         # Two levels of a category differ in two columns, so each counts half.
-        self.scale_ = np.where(yes_no, np.sqrt(2.0), np.where(spread > 1e-12, spread, 1.0))
+        # A number that does not vary tells nothing, wherever a new design has it.
+        self.scale_ = np.where(yes_no, np.sqrt(2.0), np.where(spread > 1e-12, spread, np.inf))
 
     def place(self, X: np.ndarray) -> Floats:
         """Return standardised numbers, then a mark for each absence, shape (n, 2 n_features)."""

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regencast.corpus.schema import SIZE_ROLES
 from regencast.designs import DesignEncoder
 
 #: A number lies beyond the studies where it exceeds their largest by this factor, or falls below
 #: their smallest by it.
 FACTOR = 1.5
-NUMBERS = ("number", "log_number", "dose")
 
 
 @dataclass(frozen=True)
@@ -47,10 +45,8 @@ class Ranges:
 
 def learn_ranges(encoder: DesignEncoder, designs: np.ndarray) -> Ranges:
     """Return the ranges of the numbers of encoded designs, shape (n, n_features)."""
-    # Animals per group are planned freely: a large group is no foreign design.
-    sizes = [encoder.schema.column(role) for role in SIZE_ROLES]
     features = encoder.features_
-    kept = [j for j, f in enumerate(features) if f.kind in NUMBERS and f.column not in sizes]
+    kept = [j for j, feature in enumerate(features) if encoder.has_range(feature)]
     columns = np.array(kept, dtype=int)
     logarithmic = np.array([features[j].kind != "number" for j in kept], dtype=bool)
     values = designs[:, columns]

@@ -68,6 +68,10 @@ class FaultyInput(RegencastError):
         self.faults = list(faults)
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
+    def __reduce__(self) -> tuple[type[FaultyInput], tuple[list[Fault]]]:
+        """Travel between processes as faults: an exception would send its message instead."""
+        return type(self), (self.faults,)
+
 
 def fail(file: object, problem: str, remedy: str, **place: object) -> FaultyInput:
     """Return the error for a single fault, ready to raise.

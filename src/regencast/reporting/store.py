@@ -55,7 +55,10 @@ def load_model(model: str | None) -> Forecaster:
     if "/" not in address:
         address = f"runs:/{address}/model"
     folder = _download(address)
-    return load_forecaster(next(folder.rglob("MANIFEST")).parent)
+    manifest = next(folder.rglob("MANIFEST"), None)
+    if manifest is None:
+        raise fail(address, "it holds no model", REMEDY)
+    return load_forecaster(manifest.parent)
 
 
 def run_files(model: str | None) -> Path:

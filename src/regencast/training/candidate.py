@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ ABOVE_ZERO = {
     "subsample": 1.0,
     "max_features": 1.0,
 }
-FROM_ZERO = ("min_child_weight", "reg_lambda")
+FROM_ZERO = {"min_child_weight": 1e6, "reg_lambda": 1e6}
 #: What the program sets itself.
 OWN = ("baseline", "random_state")
 
@@ -110,7 +109,7 @@ def _candidate(path: Path, entry: dict[str, Any]) -> Candidate:
 
 def _wrong(name: str, value: Any) -> str:
     """Return what is wrong with a setting; empty if nothing is."""
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
     if name in WHOLE:
         low, high = WHOLE[name]
         fits, rule = isinstance(value, int) and number, f"a whole number from {low} to {high}"
@@ -119,7 +118,8 @@ def _wrong(name: str, value: Any) -> str:
         most = ABOVE_ZERO[name]
         fits, rule = number and 0 < value <= most, f"a number above 0, at most {most:g}"
     elif name in FROM_ZERO:
-        fits, rule = number and value >= 0, "a number of at least 0"
+        most = FROM_ZERO[name]
+        fits, rule = number and 0 <= value <= most, f"a number from 0 to {most:g}"
     else:
         fits, rule = isinstance(value, bool), "true or false"
     return "" if fits else f"it must be {rule}"

@@ -11,6 +11,7 @@ from regencast.corpus import Corpus
 from regencast.effects import Effects, read_effects
 from regencast.errors import fail
 from regencast.tasks import run_each
+from regencast.training.enough import require_teachable
 from regencast.training.experiment import Experiment
 from regencast.training.forecaster import fit_forecaster
 
@@ -53,19 +54,20 @@ def cross_validate(
     Raises
     ------
     FaultyInput
-        If there is only one fold.
+        If there is only one fold, or the corpus cannot teach a model of the experiment.
     """
     names = list(dict.fromkeys(folds))
     if len(names) < 2:
         raise fail(corpus.folder, "all contrasts are of one study or fold: nothing can be held out",
                    "Add studies")  # fmt: skip
+    effects = read(corpus)
+    require_teachable(corpus, effects, experiment)
     tasks = [(folds == name,) for name in names]
     parts = []
     for part in run_each(_one_fold, (corpus, experiment, read), tasks, jobs, cluster):
         parts.append(part)
         progress()
     forecast = pd.concat(parts).sort_index()
-    effects = read(corpus)
     table = pd.DataFrame(
         {
             "contrast_id": corpus.contrasts,

@@ -24,7 +24,7 @@ def require_teachable(corpus: Corpus, effects: Effects, experiment: Experiment) 
     categories = [field.name for field in corpus.schema.design if field.kind == "category"]
     if experiment.baseline_by and experiment.baseline_by not in categories:
         raise fail(
-            experiment.name,
+            experiment.file or experiment.name,
             "the corpus has no such category",
             f"Use one of {', '.join(categories)}, or leave it empty",
             column="baseline_by",

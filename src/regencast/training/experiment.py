@@ -48,6 +48,8 @@ class Experiment:
     baseline_by : str
         The category whose levels get a baseline of their own; empty for one baseline.
     candidates : tuple of Candidate
+    file : str
+        Where it was read, for messages; empty for one that was not read.
     """
 
     name: str = "default"
@@ -59,6 +61,7 @@ class Experiment:
     prior: str = "pooled"
     baseline_by: str = ""
     candidates: tuple[Candidate, ...] = field(default_factory=_defaults)
+    file: str = ""
 
 
 def read_experiment(path: Path | None) -> Experiment:
@@ -75,9 +78,10 @@ def read_experiment(path: Path | None) -> Experiment:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise fail(path, "there is no such experiment", "Name a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # A number of too many digits is a plain ValueError, as what is not TOML or UTF-8 is by descent.
+    except ValueError as error:
         raise fail(path, f"it is not TOML ({error})", "See experiments/default.toml") from None
-    allowed = set(Experiment.__dataclass_fields__)
+    allowed = set(Experiment.__dataclass_fields__) - {"file"}
     for key, value in data.items():
         if key not in allowed:
             raise fail(
@@ -101,6 +105,8 @@ def read_experiment(path: Path | None) -> Experiment:
     for key in ("name", "corpus", "prior", "baseline_by"):
         if key in data and not isinstance(data[key], str):
             raise fail(path, "it must be a text", "Quote it", column=key, value=str(data[key]))
+    if not data.get("name", path.stem).strip():
+        raise fail(path, "the name is empty", "Name it, or leave the key out", column="name")
     if data.get("prior", "pooled") not in PRIORS:
         raise fail(
             path,
@@ -110,7 +116,7 @@ def read_experiment(path: Path | None) -> Experiment:
             value=data["prior"],
         )
     candidates = data.pop("candidates", None)
-    experiment = replace(Experiment(path.stem), **data)
+    experiment = replace(Experiment(path.stem, file=str(path)), **data)
     if candidates is None:
         return experiment
     return replace(experiment, candidates=read_candidates(path, candidates))

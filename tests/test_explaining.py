@@ -1,23 +1,33 @@
 """Explanations against reference values of metafor 3.8-1 and simulated truth."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from conftest import SMALL
 from regencast.corpus import read_corpus
 from regencast.effects import Effects, read_effects, regeneration_score
-from regencast.explaining import factor_importance
+from regencast.errors import FaultyInput
+from regencast.explaining import explain, factor_importance, remove_earlier
 from regencast.explaining.bias import egger_test, size_test
+from regencast.explaining.evidence import compare_with_pools
+from regencast.explaining.forest import _pool_told
 from regencast.explaining.headtohead import (
     Comparison,
     compare_within_studies,
     pool_comparisons,
     sentence_on_sign,
 )
+from regencast.explaining.interactions import factor_interactions
+from regencast.explaining.within import _shap_of
 from regencast.forecasting import Reasons, explain_design, factor_shapley, score_steps
-from regencast.reporting import write_report
+from regencast.models import IntervalBoosting
+from regencast.reporting import load_model, store, write_report
+from regencast.training import fit_forecaster
+from regencast.training.experiment import Candidate
 
 YI = np.array([0.3, 0.5, 1.2, -0.4, 0.8, 1.9, 0.1, 0.6, 1.1, 0.2])
 VI = np.array([0.1, 0.2, 0.15, 0.05, 0.3, 0.5, 0.08, 0.12, 0.25, 0.04])
@@ -48,6 +58,14 @@ def test_egger_agrees_with_metafor():
         [3.6159930, 0.9553385, 0.005349551],
         atol=1e-6,
     )
+
+
+@pytest.mark.parametrize("wobble", [0.0, 1e-9])
+def test_egger_has_no_line_through_equal_standard_errors(wobble):
+    variance = np.full(15, 0.1)
+    variance[0] += wobble
+    found = egger_test(1.0 + np.random.default_rng(0).normal(0, 0.3, 15), variance)
+    assert found["k"] == 15 and np.isnan([found["intercept"], found["se"], found["p"]]).all()
 
 
 def test_the_regression_on_size_agrees_with_metafor():
@@ -129,9 +147,33 @@ def test_directions_are_counted_and_never_pooled():
 
 
 def test_a_disagreement_in_sign_is_said():
-    row = pd.Series({"level": "hypoxia", "g": 0.5, "k_better": 3, "k_worse": 0})
+    row = pd.Series({"level": "hypoxia", "g": 0.5, "low95": 0.1, "high95": 0.9})
     assert "disagree in sign" in sentence_on_sign(row, -0.2)
     assert sentence_on_sign(row, 0.2) == ""
+    assert sentence_on_sign(row.replace({0.1: -0.1}), -0.2) == "", "the interval has zero"
+    signs = pd.Series({"level": "milk", "g": np.nan, "k_better": 7, "k_worse": 0, "sign_p": 0.016})
+    assert "within studies it helps" in sentence_on_sign(signs, -0.2)
+    assert sentence_on_sign(signs.replace({0.016: 1.0}), -0.2) == "", "one study tells no sign"
+
+
+def test_a_level_is_held_against_what_it_was_compared_with(simulated):
+    corpus = simulated[0]
+    sources = np.array(["A", "B", "C"])[np.arange(len(corpus)) % 3]
+    corpus = replace(corpus, frame=corpus.frame.assign(source=sources))
+    shap = pd.DataFrame({"source": pd.Series(sources).map({"A": -0.6, "B": -0.1, "C": 0.7})})
+    row = pd.Series({"factor": "source", "level": "B", "against": "A"})
+    assert _shap_of(row, corpus, shap) == pytest.approx(0.5)
+    row["against"] = "other_source"
+    others = shap["source"][sources != "B"].mean()
+    assert _shap_of(row, corpus, shap) == pytest.approx(-0.1 - others)
+
+
+def test_one_study_with_numbers_is_no_direction_alone():
+    rows = [comparison(0.4, 0.1, "a"), comparison(np.nan, 0.3, "b", 0.0, np.inf)]
+    assert "one study with numbers" in _pool_told(pool_comparisons(rows).iloc[0])
+    assert "directions alone" in _pool_told(
+        pool_comparisons([rows[1], replace(rows[1], study="c")]).iloc[0]
+    )
 
 
 def test_rows_that_differ_in_one_factor_alone_are_paired(simulated):
@@ -207,3 +249,85 @@ def test_no_effect_that_says_nothing_is_compared(simulated):
         effects.variance, np.full(len(corpus), "none", dtype=object),
     )  # fmt: skip
     assert compare_within_studies(corpus, blank) == []
+
+
+def test_interactions_are_those_of_all_boosted_trees_by_their_weight(simulated):
+    corpus, effects, forecaster = simulated
+    blend, rows = forecaster.blend, np.flatnonzero(effects.informative)
+    X = blend.encoder.transform(corpus.frame.iloc[rows])
+    y = effects.take(rows).targets()
+    trees = tuple(IntervalBoosting(d, n_estimators=40).fit(X, y) for d in (2, 4))
+
+    def found(members, weights):
+        mixed = replace(blend, members=members, weights=np.array(weights))
+        return factor_interactions(replace(forecaster, blend=mixed), corpus, effects)
+
+    forest = next(m for m in blend.members if not isinstance(m, IntervalBoosting))
+    both = found((*trees, forest), [0.1, 0.6, 0.3])
+    parts = [
+        found((tree,), [weight]).values for tree, weight in zip(trees, (0.1, 0.6), strict=True)
+    ]
+    assert both.share == pytest.approx(0.7) and (both.table["trees_share"] == both.share).all()
+    for pair, values in both.values.items():
+        np.testing.assert_allclose(values, parts[0][pair] + parts[1][pair], atol=1e-6)
+    assert found((forest,), [0.3]).share == 0
+
+
+def pooled_estimates():
+    return pd.DataFrame(
+        {
+            "pooled_id": ["m1", "m2", "m3"], "doi": ["10.1/x", "10.1/y", None],
+            "source_url": None, "comparator": "control", "measure": "SMD",
+            "outcome_better": "higher", "estimate": [1.0, 2.0, 4.0], "ci_low": [0.5, 1.0, 3.0],
+            "ci_high": [1.5, 3.0, 5.0], "k_studies": 10.0, "source": ["A", "A", "B"],
+        }
+    )  # fmt: skip
+
+
+def test_every_pooled_estimate_stands_beside_a_forecast_that_did_not_use_it(simulated):
+    corpus, effects, _ = simulated
+    corpus = replace(corpus, pooled=pooled_estimates())
+    few = replace(SMALL, baseline_by="source", candidates=(Candidate("ridge", ()),))
+    model, _ = fit_forecaster(corpus, effects, few)
+    table = compare_with_pools(model, corpus, effects, "source").set_index("pooled_id")
+    assert set(table.index) == {"m1", "m2", "m3"}, "one without DOI or address is shown too"
+    assert table.loc["m1", "forecast"] != table.loc["m2", "forecast"]
+    bare, _ = fit_forecaster(corpus, effects, replace(few, prior="none"))
+    table = compare_with_pools(bare, corpus, effects, "source").set_index("pooled_id")
+    own = bare.blend.predict(corpus.frame[effects.informative])
+    of_b = (corpus.frame["source"] == "B")[effects.informative]
+    assert table.loc["m3", "forecast"] == pytest.approx(own[of_b].mean())
+    assert table.loc["m1", "forecast"] == table.loc["m2", "forecast"]
+
+
+def test_an_explanation_does_not_depend_on_the_order_of_rows(simulated, tmp_path):
+    corpus, effects, _ = simulated
+    few = replace(SMALL, candidates=SMALL.candidates[:2])
+    model, _ = fit_forecaster(corpus, effects, few)
+    mixed = np.random.default_rng(0).permutation(len(corpus))
+    designs = corpus.frame.iloc[:2]
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one/dependence_gone.png").touch()
+    (tmp_path / "one/notes.txt").touch()
+    for name, rows in (("one", np.arange(len(corpus))), ("two", mixed)):
+        part = corpus.take(rows), effects.take(rows)
+        explain(model, *part, designs, ["a", "b"], tmp_path / name, resamples=3, jobs=1)
+    files = {path.name for path in (tmp_path / "two").iterdir()}
+    assert {path.name for path in (tmp_path / "one").iterdir()} == files | {"notes.txt"}
+    for name in files:
+        one, two = ((tmp_path / folder / name).read_bytes() for folder in ("one", "two"))
+        assert one == two, name
+
+
+def test_what_an_earlier_explanation_left_goes_and_nothing_else(tmp_path):
+    for name in ("shap_bar.png", "pools.png", "forest_3.png", "mine.png", "scores.csv"):
+        (tmp_path / name).touch()
+    remove_earlier(tmp_path, [tmp_path / "elsewhere/shap_bar.png"])
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"shap_bar.png", "mine.png", "scores.csv"}
+
+
+def test_an_address_without_a_model_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "_download", lambda address: tmp_path)
+    with pytest.raises(FaultyInput, match=r"runs:/1/explain: it holds no model"):
+        load_model("runs:/1/explain")

@@ -7,7 +7,7 @@ Must not know: tracking, the command line.
 
 from regencast.explaining.importance import Importance, factor_importance
 from regencast.explaining.skill_plots import draw_coverage, draw_observed, draw_reliability
-from regencast.explaining.write import explain
+from regencast.explaining.write import explain, remove_earlier
 
 __all__ = [
     "Importance",
@@ -16,4 +16,5 @@ __all__ = [
     "draw_reliability",
     "explain",
     "factor_importance",
+    "remove_earlier",
 ]

@@ -16,6 +16,8 @@ from regencast.training.forecaster import planned_variance
 
 #: Fewer measured contrasts cannot carry Egger's regression (Sterne and others 2011, BMJ 343:d4002).
 MIN_ROWS = 10
+#: Standard errors that differ by less than this share of their mean are alike but for rounding.
+LEAST_SPREAD = 1e-6
 NUMBERS = ("k", "intercept", "se", "p", "size_slope", "size_se", "size_p")
 
 
@@ -32,9 +34,12 @@ def egger_test(g: np.ndarray, variance: np.ndarray) -> dict[str, float]:
     -------
     dict
         k, intercept (0 without small-study effects; positive where small studies report more), its
-        standard error, and the two-sided p of the t-test on k - 2 degrees of freedom.
+        standard error, and the two-sided p of the t-test on k - 2 degrees of freedom; NaN where
+        standard errors do not vary, for then there is no line through them.
     """
     se = np.sqrt(variance)
+    if np.ptp(se) < LEAST_SPREAD * se.mean():
+        return {"k": float(len(g)), "intercept": np.nan, "se": np.nan, "p": np.nan}
     fit = sm.OLS(g / se, sm.add_constant(1 / se)).fit()
     return {
         "k": float(len(g)),

@@ -44,7 +44,8 @@ def compare_with_pools(
 
     For each level of ``by`` the forecast is the mean over the corpus's designs of that level, each
     meta-analysis left out of the prior that its own estimate is compared with (the baseline is
-    fitted anew; what the candidates add to it stays).
+    fitted anew; what the candidates add to it stays). A model whose baseline has no prior knows
+    none of them: its own forecast is compared.
 
     Returns
     -------
@@ -60,12 +61,14 @@ def compare_with_pools(
     rows = np.flatnonzero(effects.informative)
     encoder, blend = forecaster.blend.encoder, forecaster.blend
     X, y = encoder.transform(corpus.frame.iloc[rows]), effects.take(rows).targets()
-    added = blend.predict_encoded(X) - blend.baseline.predict(X)
+    own = blend.baseline.predict(X)
+    added = blend.predict_encoded(X) - own
     level = corpus.frame[by].iloc[rows].to_numpy()
     found = []
     for _, source in kept.groupby(pooled_sources(kept)):
         others = pooled.drop(source.index)
-        mean = _baseline_without(encoder, others, by, X, y) + added
+        base = _baseline_without(encoder, others, by, X, y) if blend.baseline.prior else own
+        mean = base + added
         for _, one in source.iterrows():
             sign = 1.0 if one["outcome_better"] == "higher" else -1.0
             ends = sorted((sign * one["ci_low"], sign * one["ci_high"]))

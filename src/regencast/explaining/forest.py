@@ -41,9 +41,7 @@ def draw_forest(
         axis.fill([low, g, high, g], [0, 0.3, 0, -0.3], color=ORANGE)
     labels = [names.get(one.study, one.study) for one in reversed(shown)]
     told = f"{pooled['k_better']} of {pooled['k']} studies better, {pooled['k_worse']} worse"
-    pool = (
-        f"Pooled g {pooled['g']:.2f}" if np.isfinite(pooled["g"]) else "No pool: directions alone"
-    )
+    pool = _pool_told(pooled)
     axis.set_yticks(range(len(shown) + 1), [pool, *(readable_level(n, 34) for n in labels)])
     axis.set_ylim(-0.8, len(shown) + 0.8)
     axis.axvline(0, color=GREY, lw=0.8)
@@ -53,6 +51,12 @@ def draw_forest(
     axis.set_title(f"{readable(pooled['factor'])}: {level} against {against}\n{told}",
                    loc="left", fontsize=10)  # fmt: skip
     return save(figure, path)
+
+
+def _pool_told(pooled: pd.Series) -> str:
+    if np.isfinite(pooled["g"]):
+        return f"Pooled g {pooled['g']:.2f}"
+    return f"No pool: {'one study with numbers' if pooled['k_measured'] else 'directions alone'}"
 
 
 def _order(one: Comparison) -> tuple[bool, float]:

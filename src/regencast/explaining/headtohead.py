@@ -17,6 +17,7 @@ from regencast.effects import Effects
 from regencast.words import readable_level
 
 MIN_STUDIES = 2
+SIGN_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,9 @@ def _pooled(known: pd.DataFrame) -> dict[str, float]:
 
 
 def sentence_on_sign(row: pd.Series, shap: float) -> str:
-    """Return one sentence where the pooled comparison and SHAP disagree in sign, else nothing.
+    """Return one sentence where a comparison that is sure of its sign and SHAP disagree in it.
+
+    Sure is a pool whose interval excludes zero or, without a pool, a sign test below 0.05.
 
     Parameters
     ----------
@@ -219,8 +222,11 @@ def sentence_on_sign(row: pd.Series, shap: float) -> str:
     shap : float
         Mean Shapley value of the level less that of the level it is compared with, in g.
     """
-    known = row["g"] if np.isfinite(row["g"]) else row["k_better"] - row["k_worse"]
-    if not np.isfinite(shap) or known * shap >= 0:
+    if np.isfinite(row["g"]):
+        known, sure = row["g"], row["low95"] * row["high95"] > 0
+    else:
+        known, sure = row["k_better"] - row["k_worse"], row["sign_p"] < SIGN_LEVEL
+    if not sure or not np.isfinite(shap) or known * shap >= 0:
         return ""
     return (
         f"Head-to-head studies and the model disagree in sign on "

@@ -29,52 +29,62 @@ class Interactions:
     Attributes
     ----------
     table : pandas.DataFrame
-        One row per pair, strongest first: first, second, mean_abs_g.
+        One row per pair, strongest first: first, second, mean_abs_g, trees_share (``share``).
     values : dict
         The pair's value of each judged design, in g, both orders together.
     rows : ndarray of int
         Rows of the corpus that were judged.
-    own_model : bool
-        Whether the boosted trees are part of the champion; if not they were fitted beside it.
+    share : float
+        Of the blend's weight that its boosted trees have; 0 where they were fitted beside it.
     """
 
     table: pd.DataFrame
     values: dict[tuple[str, str], np.ndarray]
     rows: np.ndarray
-    own_model: bool
+    share: float
 
 
 def factor_interactions(forecaster: Forecaster, corpus: Corpus, effects: Effects) -> Interactions:
     """Return SHAP interaction values summed over the columns of each pair of factors.
 
-    Lundberg and others 2020, Nat Mach Intell 2:56-67. They come from the champion's boosted trees
-    or, where it has none, from boosted trees fitted beside it.
+    Lundberg and others 2020, Nat Mach Intell 2:56-67. They are the weighted sum over the champion's
+    boosted trees, as these enter its forecast, or, where it has none, those of boosted trees fitted
+    beside it.
     """
     blend = forecaster.blend
     known = np.flatnonzero(effects.informative)
-    own = [m for m in blend.members if isinstance(m, IntervalBoosting) and m.learned_]
+    trees = [
+        (weight, member)
+        for weight, member in zip(blend.weights, blend.members, strict=True)
+        if isinstance(member, IntervalBoosting) and member.learned_
+    ]
+    share = sum(weight for weight, _ in trees) / blend.weights.sum() if trees else 0.0
     X = blend.encoder.transform(corpus.frame.iloc[known])
-    trees = own[0] if own else IntervalBoosting(max_depth=3)
-    if not own:
-        trees.fit(X, effects.take(known).targets(), groups=corpus.studies[known])
+    if not trees:
+        beside = IntervalBoosting(max_depth=3)
+        beside.fit(X, effects.take(known).targets(), groups=corpus.studies[known])
+        trees = [(1.0, beside)] if beside.learned_ else []
     judged = np.linspace(0, len(known) - 1, min(DESIGNS, len(known))).astype(int)
     names = [feature.factor for feature in blend.encoder.features_]
     factors = list(dict.fromkeys(names))
-    if not trees.learned_:
-        return Interactions(_table({}), {}, known[judged], bool(own))
+    if not trees:
+        return Interactions(_table({}, share), {}, known[judged], share)
     belongs = np.array([[name == factor for factor in factors] for name in names], dtype=float)
-    pairs = belongs.T @ trees.interactions(X[judged]) @ belongs
+    pairs = sum(
+        weight * (belongs.T @ member.interactions(X[judged]) @ belongs) for weight, member in trees
+    )
     values = {
         (factors[i], factors[j]): pairs[:, i, j] + pairs[:, j, i]
         for i in range(len(factors))
         for j in range(i)
     }
-    return Interactions(_table(values), values, known[judged], bool(own))
+    return Interactions(_table(values, share), values, known[judged], float(share))
 
 
-def _table(values: dict[tuple[str, str], np.ndarray]) -> pd.DataFrame:
+def _table(values: dict[tuple[str, str], np.ndarray], share: float) -> pd.DataFrame:
     rows = [(a, b, float(np.abs(v).mean())) for (a, b), v in values.items()]
     table = pd.DataFrame(rows, columns=["first", "second", "mean_abs_g"])
+    table["trees_share"] = share
     return table.sort_values("mean_abs_g", ascending=False, ignore_index=True)
 
 
@@ -105,8 +115,13 @@ def draw_interaction(
     axis.set_xlabel(readable(second))
     axis.set_ylabel(readable(first))
     figure.colorbar(image, label="Interaction (Hedges' g)")
-    axis.set_title(f"What {readable(first).lower()} and {readable(second).lower()} add together",
-                   loc="left", fontsize=10)  # fmt: skip
+    title = f"What {readable(first).lower()} and {readable(second).lower()} add together"
+    of = (
+        f"boosted trees, {found.share:.0%} of the model's weight"
+        if found.share
+        else "boosted trees fitted beside the model, which has none"
+    )
+    axis.set_title(f"{title}\n({of})", loc="left", fontsize=10)
     return save(figure, path)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from regencast.corpus import Corpus, pair_counts
+from regencast.corpus.schema import PLAIN
 from regencast.effects import Effects
 from regencast.explaining.bias import draw_funnel, egger_table
 from regencast.explaining.evidence import compare_with_pools, draw_map, draw_pools
@@ -97,14 +98,28 @@ def _head_to_head(corpus: Corpus, effects: Effects, shap: pd.DataFrame, folder: 
 
 
 def _shap_of(row: pd.Series, corpus: Corpus, shap: pd.DataFrame) -> float:
-    """Return the mean Shapley value of rows with the level less that of rows without it."""
-    columns = [f.name for f in corpus.schema.design if f.factor == row["factor"]]
-    has = corpus.frame[columns[0]].astype(str).str.split("+", regex=False)
-    rows = has.map(lambda labels: row["level"] in labels).to_numpy(dtype=bool)
-    if row["factor"] not in shap or not rows.any() or rows.all():
+    """Return the mean Shapley value of the level's rows less that of what it is compared with.
+
+    A comparator that is no level of the factor itself stands for the plain group of labels (an
+    unmodified EV), and for every other level of a category (another source).
+    """
+    field = next(f for f in corpus.schema.design if f.factor == row["factor"])
+    levels = [field.levels(cell) for cell in corpus.frame[field.name]]
+    rows = _with(levels, row["level"])
+    others = _with(levels, row["against"])
+    if not others.any() and field.kind == "labels":
+        others = _with(levels, PLAIN)
+    elif not others.any():
+        others = ~rows & ~_with(levels, PLAIN) & np.array([bool(cell) for cell in levels])
+    if row["factor"] not in shap or not rows.any() or not others.any():
         return float("nan")
     values = shap[row["factor"]].to_numpy()
-    return float(values[rows].mean() - values[~rows].mean())
+    return float(values[rows].mean() - values[others].mean())
+
+
+def _with(levels: list[tuple[str, ...]], level: str) -> np.ndarray:
+    """Return which rows have a level, as a label among others or as the whole of several."""
+    return np.array([level in cell or level == "+".join(cell) for cell in levels], dtype=bool)
 
 
 def _study_names(corpus: Corpus) -> dict[str, str]:

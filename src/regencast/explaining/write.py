@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,18 @@ from regencast.explaining.influence import influential_studies
 from regencast.explaining.interactions import MOST, draw_interaction, factor_interactions
 from regencast.explaining.within import write_evidence
 from regencast.forecasting import explain_design, score_designs
-from regencast.training import Forecaster
+from regencast.training import Forecaster, contrast_order
 from regencast.words import readable
 
+#: Names of the files that an explanation may write, those of the skill plots beside it included.
+MADE = (
+    "importance.csv", "influence.csv", "interactions.csv", "interaction_*.png", "dependence_*.png",
+    "dependence_*.csv", "shap_*.png", "scores.png", "headtohead.csv", "forest_*.png", "egger.csv",
+    "funnel.png", "map.png", "pools.csv", "pools.png", "observed.png", "reliability.png",
+    "coverage.png",
+)  # fmt: skip
+#: A file's name may be no longer than 255 bytes, and a letter of a factor may take four.
+LONGEST = 50
 #: Factors that get a plot of their levels.
 DEPENDENCE = 8
 DOSES = {
@@ -64,9 +75,11 @@ def explain(
         The files written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    order = contrast_order(corpus)
+    corpus, effects = corpus.take(order), effects.take(order)
     importance = factor_importance(forecaster, corpus, effects, resamples, jobs, progress, cluster)
     values = importance.values
-    order = importance.table["factor"].tolist()
+    factors = importance.table["factor"].tolist()
     files = [folder / "importance.csv"]
     importance.table.to_csv(files[0], index=False)
     files.append(folder / "influence.csv")
@@ -74,11 +87,12 @@ def explain(
     influence.to_csv(files[-1], index=False)
     files.append(draw_bar(importance.table, folder / "shap_bar.png"))
     files.append(
-        draw_beeswarm(values, order, corpus.frame, corpus.studies, folder / "shap_beeswarm.png")
+        draw_beeswarm(values, factors, corpus.frame, corpus.studies, folder / "shap_beeswarm.png")
     )
     files += _local(forecaster, designs, names, folder)
-    for factor in [name for name in order if name in order[:DEPENDENCE] or name == DOSE_GROUP]:
-        files += _dependence(corpus, factor, values[factor], folder)
+    for factor, name in file_names(factors).items():
+        if factor in factors[:DEPENDENCE] or factor == DOSE_GROUP:
+            files += _dependence(corpus, factor, values[factor], folder / f"dependence_{name}.png")
     pairs = factor_interactions(forecaster, corpus, effects)
     files.append(folder / "interactions.csv")
     pairs.table.to_csv(files[-1], index=False)
@@ -87,7 +101,40 @@ def explain(
         files += [path] if path else []
     columns = forecaster.blend.baseline.group_columns
     by = forecaster.blend.encoder.features_[columns[0]].column if columns else ""
-    return files + write_evidence(forecaster, corpus, effects, values, by, folder)
+    files += write_evidence(forecaster, corpus, effects, values, by, folder)
+    remove_earlier(folder, files)
+    return files
+
+
+def remove_earlier(folder: Path, written: list[Path]) -> None:
+    """Remove what an earlier explanation left in a folder and a later one has not written.
+
+    Parameters
+    ----------
+    folder : Path
+    written : list of Path
+        The files of the later one, of which the names count.
+    """
+    names = {path.name for path in written}
+    for path in (found for pattern in MADE for found in folder.glob(pattern)):
+        if path.name not in names:
+            path.unlink()
+
+
+def file_names(factors: list[str]) -> dict[str, str]:
+    """Return for each factor what its files are named by: letters, digits, hyphens, underscores.
+
+    Examples
+    --------
+    >>> file_names(["follow up", "dose mg/kg", "dose_mg kg"])
+    {'follow up': 'follow_up', 'dose mg/kg': 'dose_mg_kg', 'dose_mg kg': 'dose_mg_kg-2'}
+    """
+    names: dict[str, str] = {}
+    for factor in factors:
+        plain = re.sub(r"[^\w-]", "_", factor)[:LONGEST]
+        numbered = (f"{plain}-{k}" for k in count(2))
+        names[factor] = next(n for n in chain([plain], numbered) if n not in names.values())
+    return names
 
 
 def _local(
@@ -101,23 +148,21 @@ def _local(
     ]
 
 
-def _dependence(corpus: Corpus, factor: str, values: pd.Series, folder: Path) -> list[Path]:
+def _dependence(corpus: Corpus, factor: str, values: pd.Series, path: Path) -> list[Path]:
     """Draw one factor: its levels, or its numbers; a dose on each of its scales."""
     fields = [field for field in corpus.schema.design if field.factor == factor]
-    slug = factor.replace(" ", "_")
     files = []
     if any(field.role == "dose_value" for field in fields):
         doses = normalise_dose(corpus.frame, corpus.schema)
         for scale, label in DOSES.items():
             amounts = doses[scale].to_numpy(dtype=float)
             if len(np.unique(amounts[np.isfinite(amounts)])) > 2:
-                path = folder / f"dependence_{slug}_{scale}.png"
+                scaled = path.with_name(f"{path.stem}_{scale}.png")
                 files.append(
-                    draw_number(amounts, values.to_numpy(), corpus.studies, label, path, True)
+                    draw_number(amounts, values.to_numpy(), corpus.studies, label, scaled, True)
                 )
         return files
     field = fields[0]
-    path = folder / f"dependence_{slug}.png"
     if field.type == "number":
         amounts = corpus.frame[field.name].to_numpy(dtype=float)
         if len(np.unique(amounts[np.isfinite(amounts)])) <= 2:

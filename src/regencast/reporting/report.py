@@ -98,6 +98,7 @@ def write_report(folder: Path, path: Path) -> Path:
         figures=_figures(folder / "explain"),
         importance=_rows(folder / "explain/importance.csv"),
         headtohead=_rows(folder / "explain/headtohead.csv"),
+        interactions=_rows(folder / "explain/interactions.csv"),
         egger=_rows(folder / "explain/egger.csv"),
         influence=_rows(folder / "explain/influence.csv"),
         candidates=_rows(folder / "candidates.csv"),

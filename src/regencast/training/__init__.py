@@ -11,6 +11,7 @@ from regencast.training.experiment import Experiment, read_experiment
 from regencast.training.folds import read_folds, study_folds
 from regencast.training.forecaster import Forecaster, fit_forecaster
 from regencast.training.metrics import Verdict, judge, skill
+from regencast.training.order import contrast_order
 from regencast.training.storage import load_forecaster, save_forecaster
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Experiment",
     "Forecaster",
     "Verdict",
+    "contrast_order",
     "cross_validate",
     "fit_forecaster",
     "judge",

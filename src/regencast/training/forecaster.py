@@ -21,6 +21,7 @@ from regencast.training.blend import (
 from regencast.training.calibration import Calibration, calibrate
 from regencast.training.enough import require_teachable
 from regencast.training.experiment import Experiment
+from regencast.training.order import contrast_order
 from regencast.training.published import Published, learn_published
 from regencast.training.ranges import Ranges, learn_ranges
 from regencast.training.support import Support, learn_support
@@ -147,8 +148,7 @@ def fit_forecaster(
         What each candidate did on the inner folds, as `compare_candidates` gives it.
     """
     require_teachable(corpus, effects, experiment)
-    # The order of rows says nothing; trees would draw other samples of them.
-    order = np.argsort(corpus.contrasts.astype(str), kind="stable")
+    order = contrast_order(corpus)
     corpus, effects = corpus.take(order), effects.take(order)
     held = hold_out(corpus, effects, experiment)
     weights = choose_weights(held, effects, corpus.studies)

@@ -1,4 +1,5 @@
 import json
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from conftest import SMALL
 from regencast.corpus import read_corpus
 from regencast.effects import Effects, read_effects
-from regencast.errors import FaultyInput
+from regencast.errors import FaultyInput, fail
 from regencast.explaining.importance import factor_importance
 from regencast.forecasting import factor_shapley, read_designs, score_designs
 from regencast.forecasting.score import COLUMNS
@@ -40,6 +41,7 @@ from regencast.training import (
 from regencast.training.blend import trusted_share
 from regencast.training.calibration import calibrate
 from regencast.training.forecaster import planned_variance
+from regencast.training.metrics import _auc, _order
 from regencast.training.prior import prior_from_pooled
 from regencast.training.trees import load_forest, save_forest
 
@@ -225,6 +227,11 @@ def test_the_prior_counts_a_meta_analysis_once_and_turns_the_sign():
         ('candidates = [{family = "forest", n_estimators = 2.5}]', "a whole number from 1"),
         ('candidates = [{family = "ridge", use_intervals = "no"}]', "true or false"),
         ('candidates = [{family = "process", use_intervals = true}]', "it must be false"),
+        ('candidates = [{family = "boosting", reg_lambda = 1e300}]', "a number from 0 to"),
+        ('candidates = [{family = "ridge", reach = 1' + "0" * 400 + "}]", "a number above 0"),
+        ("seed = 1" + "0" * 5000, "it is not TOML"),
+        ('name = " "', "the name is empty"),
+        ('file = "x"', "the key is unknown"),
         ('candidates = ["ridge"]', "a list of tables"),
         ("candidates = []", "a list of tables"),
         ("seed = ", "it is not TOML"),
@@ -259,8 +266,40 @@ def test_what_cannot_teach_a_model_is_refused_in_words(package):
     few = np.flatnonzero(np.isin(corpus.studies, np.unique(corpus.studies)[:3]))
     with pytest.raises(FaultyInput, match="only 3 studies to learn from"):
         fit_forecaster(corpus.take(few), effects.take(few), SMALL)
-    with pytest.raises(FaultyInput, match=r"no such category .*sorce"):
-        fit_forecaster(corpus, effects, replace(SMALL, baseline_by="sorce"))
+    odd = replace(SMALL, baseline_by="sorce", file="plan.toml")
+    with pytest.raises(FaultyInput, match=r"^plan.toml.*no such category .*sorce"):
+        cross_validate(corpus, odd, study_folds(corpus.studies, 3, 1))
+
+
+def test_faults_found_in_another_process_stay_whole(package):
+    error = fail("corpus.csv", "it is wrong", "Mend it", row=3)
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert again.faults == error.faults and str(again) == str(error)
+    corpus = read_corpus(package)
+    five = np.unique(corpus.studies)[:5]
+    few = corpus.take(np.isin(corpus.studies, five))
+    folds = np.where(np.isin(few.studies, five[:2]), "a", "b")
+    with pytest.raises(FaultyInput, match=r"only \d studies to learn from") as caught:
+        cross_validate(few, SMALL, folds, jobs=2)
+    assert len(caught.value.faults) == 1 and len(str(caught.value).splitlines()) == 1
+
+
+def test_another_value_of_a_number_that_all_studies_share_is_extrapolating(package, tmp_path):
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    table["dose"] = "10"
+    table.to_csv(package / "contrasts.csv", index=False)
+    corpus = read_corpus(package)
+    model, _ = fit_forecaster(corpus, read_effects(corpus), SMALL)
+    path = tmp_path / "designs.csv"
+    row = "{},ug,A,red,8,8\n"
+    rows = "".join(row.format(dose) for dose in (10, 12, 16, 1000, ""))
+    path.write_text("dose,unit,source,colour,n1,n2\n" + rows)
+    scored = score_designs(model, read_designs(path), "designs.csv")
+    far = scored["support"] == "extrapolating"
+    assert far.tolist() == [False, False, True, True, False]
+    assert scored["beyond_studies"].notna().tolist() == far.tolist()
+    assert "dose 1e+03 ug (studies 10)" in scored["beyond_studies"].iloc[3]
+    assert scored["effect"].nunique() == 1, "no study tells what another dose does"
 
 
 def test_designs_that_do_not_vary_give_the_baseline(package):
@@ -337,6 +376,47 @@ def test_with_few_measured_studies_skill_in_size_is_not_judged():
     verdict = judge(held_out(10, 0.9))
     assert "cannot be judged" in verdict.sentence and not verdict.skilled
     assert "r2cv" not in skill(held_out(10, 0.9))
+
+
+def told(better, baseline, predicted):
+    """Held-out rows that tell a direction alone, each of its own study."""
+    return pd.DataFrame(
+        {
+            "study_id": np.arange(len(better)), "observed": np.nan,
+            "observed_lower": np.where(better, 0.9, -np.inf),
+            "observed_upper": np.where(better, np.inf, 0.0), "variance": 0.3, "true_sd": 0.8,
+            "baseline": baseline, "predicted": predicted,
+        }
+    )  # fmt: skip
+
+
+def test_a_shift_of_all_forecasts_tells_nothing_apart():
+    rng = np.random.default_rng(0)
+    better, noise = rng.random(300) < 0.7, rng.normal(0, 0.3, 300)
+    shifted = judge(told(better, 0.2, 0.6))
+    assert not shifted.skilled and "no skill in ranking beyond it is shown" in shifted.sentence
+    reversed_ = judge(told(better, np.where(better, 0.21, 0.2), 0.7 - 0.05 * better))
+    assert not reversed_.skilled and "no skill in ranking" in reversed_.sentence
+    ranked = judge(told(better, 0.4, 0.2 + better + noise))
+    assert ranked.skilled and "better and not better are told apart" in ranked.sentence
+
+
+def test_the_share_of_pairs_in_order_is_that_of_counting_them():
+    rng = np.random.default_rng(1)
+    forecast, better = rng.integers(0, 5, 40) / 10, rng.random(40) < 0.5
+    weight = rng.integers(0, 3, 40)
+    won, lost = (np.repeat(forecast[kind], weight[kind]) for kind in (better, ~better))
+    gaps = won[:, None] - lost[None, :]
+    expected = np.mean((gaps > 0) + 0.5 * (gaps == 0))
+    assert _auc(_order(pd.Series(forecast)), better, weight) == pytest.approx(expected)
+
+
+def test_the_verdict_says_where_folds_and_final_model_differ():
+    flat, moved = held_out(60, 0.0), held_out(60, 0.9)
+    assert "does depart from the baseline" in judge(flat, departs=True).sentence
+    for table in (flat, moved):
+        assert judge(table, departs=False).sentence.endswith("every forecast is the baseline's.")
+    assert judge(moved, departs=True) == judge(moved)
 
 
 @pytest.mark.bench

@@ -16,6 +16,7 @@ from regencast.forecasting import design_names, factor_shapley, score_designs
 from regencast.training import (
     Experiment,
     Forecaster,
+    contrast_order,
     cross_validate,
     fit_forecaster,
     judge,
@@ -113,11 +114,13 @@ def _judged(
     folds = study_folds(corpus.studies, experiment.outer_folds, experiment.seed)
     table = cross_validate(corpus, experiment, folds, progress=progress)
     forecaster, _ = fit_forecaster(corpus, effects, experiment)
-    return skill(table), judge(table, experiment.seed).sentence, forecaster
+    verdict = judge(table, experiment.seed, forecaster.blend.departs).sentence
+    return skill(table), verdict, forecaster
 
 
 def _ranks(forecaster: Forecaster, corpus: Corpus) -> pd.Series:
     rows = np.linspace(0, len(corpus) - 1, min(DESIGNS, len(corpus))).astype(int)
+    rows = contrast_order(corpus)[rows]
     size = factor_shapley(forecaster, corpus.frame.iloc[rows]).values.abs().mean()
     # Factors that move nothing have no rank: one by the order of columns would say they had.
     return size[size > 0].rank(ascending=False, method="min").reindex(size.index)

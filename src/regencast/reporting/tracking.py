@@ -67,16 +67,22 @@ def run_training(
         run_id, verdict, metrics, model (its address) and the fitted weights.
     """
     # Plots need libraries that take a while to load, and only training draws any here.
-    from regencast.explaining import draw_coverage, draw_observed, draw_reliability, explain
+    from regencast.explaining import (
+        draw_coverage,
+        draw_observed,
+        draw_reliability,
+        explain,
+        remove_earlier,
+    )
 
     corpus = read_corpus(package)
     effects = read_effects(corpus)
     mlflow = tracking()
     folds = study_folds(corpus.studies, experiment.outer_folds, experiment.seed)
     table = cross_validate(corpus, experiment, folds, progress=progress, cluster=cluster)
-    verdict = judge(table, experiment.seed).sentence
     metrics = skill(table)
     forecaster, candidates = fit_forecaster(corpus, effects, experiment)
+    verdict = judge(table, experiment.seed, forecaster.blend.departs).sentence
     forecaster = replace(forecaster, verdict=verdict)
     choose_experiment(mlflow, experiment.name)
     tags = {"verdict": verdict, "corpus_digest": corpus.digest}
@@ -100,6 +106,7 @@ def run_training(
         mlflow.log_artifacts(str(folder))
         if output:
             shutil.copytree(folder, output, dirs_exist_ok=True)
+            remove_earlier(output / "explain", list(place.iterdir()))
         model = Path(scratch) / "model"
         save_forecaster(forecaster, model)
         _log_model(mlflow, model, forecaster, designs)

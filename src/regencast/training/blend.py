@@ -69,6 +69,11 @@ class Blend:
     members: tuple[ResidualRegressor, ...]
     weights: np.ndarray
 
+    @property
+    def departs(self) -> bool:
+        """Whether a member moves any forecast away from the baseline."""
+        return any(member.learned_ for member in self.members)
+
     def predict(self, designs: pd.DataFrame) -> np.ndarray:
         """Return the forecast effect of each design, in g."""
         return self.predict_encoded(self.encoder.transform(designs))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, rankdata, spearmanr
+from scipy.stats import norm, spearmanr
 from statsmodels.stats.meta_analysis import combine_effects
 
 from regencast.models import log_likelihood
@@ -85,7 +85,7 @@ class Verdict:
     high: float = float("nan")
 
 
-def judge(table: pd.DataFrame, seed: int = 0) -> Verdict:
+def judge(table: pd.DataFrame, seed: int = 0, departs: bool | None = None) -> Verdict:
     """Judge held-out forecasts against the baseline.
 
     Parameters
@@ -94,20 +94,36 @@ def judge(table: pd.DataFrame, seed: int = 0) -> Verdict:
         As `cross_validate` returns it.
     seed : int
         Of the resampling of studies.
+    departs : bool, optional
+        Whether the model of all studies departs from its baseline (`Blend.departs`): the verdict
+        says where it does not, and where it does so though the models of the folds did not.
 
     Returns
     -------
     Verdict
     """
+    verdict = _judge_folds(table, seed)
+    told = ""
+    if departs is False:
+        told = " On all studies no candidate beat the baseline: every forecast is the baseline's."
+    elif departs and _flat(table):
+        told = (
+            " The model of all studies does depart from the baseline, which no held-out study has "
+            "judged: trust the baseline."
+        )
+    return replace(verdict, sentence=verdict.sentence + told)
+
+
+def _judge_folds(table: pd.DataFrame, seed: int) -> Verdict:
     rows = table[table["observed"].notna()]
     studies = rows["study_id"].nunique()
     scope = f"{len(rows)} measured contrasts of {studies} studies"
     if studies < MIN_STUDIES:
         return _judge_direction(table, scope, seed)
-    if np.allclose(table["predicted"], table["baseline"]):
+    if _flat(table):
         return Verdict(
             f"This corpus teaches nothing beyond its average ({scope}): no candidate beat the "
-            "baseline inside the training studies, so every forecast is the baseline's.",
+            "baseline inside the training studies, so every held-out forecast is the baseline's.",
             False,
             0.0,
             0.0,
@@ -130,8 +146,16 @@ def judge(table: pd.DataFrame, seed: int = 0) -> Verdict:
     return Verdict(sentence, bool(low > 0), float(low), float(high))
 
 
+def _flat(table: pd.DataFrame) -> bool:
+    """Return whether every held-out forecast is the baseline's."""
+    return bool(np.allclose(table["predicted"], table["baseline"]))
+
+
 def _judge_direction(table: pd.DataFrame, scope: str, seed: int) -> Verdict:
-    """Judge by the log score on intervals, where numbers are too few."""
+    """Judge by the log score on intervals and by ranking, where numbers are too few.
+
+    A mere shift of every forecast may raise the log score, and ranks no row above another.
+    """
     start = f"Skill in effect size cannot be judged ({scope})"
     gain = _log_score_gain(table).dropna()
     ranking = _ranking(table)
@@ -140,17 +164,23 @@ def _judge_direction(table: pd.DataFrame, scope: str, seed: int) -> Verdict:
     studies = table.loc[gain.index, "study_id"]
     sums = _resampled_sums(gain.to_numpy()[:, None], studies, seed)[:, 0]
     low, high = np.quantile(sums, [0.05, 0.95]) / len(gain)
+    lead = float(np.quantile(_resampled_leads(table.loc[gain.index], seed), 0.05))
     better = (
         f"told apart with an AUC of {ranking['auc']:.2f} (baseline {ranking['auc_baseline']:.2f})"
     )
-    if low > 0:
+    if low > 0 and lead > 0:
         sentence = f"{start}; on held-out studies better and not better are {better}."
+    elif low > 0:
+        sentence = (
+            f"{start}; on held-out studies the log score is better than the baseline's, but no "
+            f"skill in ranking beyond it is shown: better and not better are {better}."
+        )
     else:
         sentence = (
             f"{start}, and no skill in direction beyond the baseline is shown: better and not "
             f"better are {better}; trust the baseline."
         )
-    return Verdict(sentence, bool(low > 0), float(low), float(high))
+    return Verdict(sentence, bool(low > 0 and lead > 0), float(low), float(high))
 
 
 def _weighted_errors(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -186,17 +216,40 @@ def _ranking(table: pd.DataFrame) -> dict[str, float]:
     better = (rows["observed_lower"] >= 0).to_numpy()
     if min(better.sum(), (~better).sum()) < MIN_EACH:
         return {}
+    alike = np.ones(len(rows))
     return {
-        "auc": _auc(rows["predicted"].to_numpy(), better),
-        "auc_baseline": _auc(rows["baseline"].to_numpy(), better),
+        "auc": _auc(_order(rows["predicted"]), better, alike),
+        "auc_baseline": _auc(_order(rows["baseline"]), better, alike),
     }
 
 
-def _auc(forecast: np.ndarray, better: np.ndarray) -> float:
-    """Return the Mann-Whitney estimate of the area under the ROC curve."""
-    ranks = rankdata(forecast)
-    n1, n0 = better.sum(), (~better).sum()
-    return float((ranks[better].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
+def _order(forecast: pd.Series) -> np.ndarray:
+    """Return the place of each forecast among the different ones, from 0."""
+    return np.unique(forecast, return_inverse=True)[1]
+
+
+def _auc(order: np.ndarray, better: np.ndarray, weight: np.ndarray) -> float:
+    """Return the Mann-Whitney estimate of the area under the ROC curve; NaN without either kind.
+
+    Ties count half. Rows count by their weight.
+    """
+    won = np.bincount(order, weight * better)
+    lost = np.bincount(order, weight * ~better)
+    pairs = won.sum() * lost.sum()
+    return float(won @ (np.cumsum(lost) - lost / 2) / pairs) if pairs else float("nan")
+
+
+def _resampled_leads(rows: pd.DataFrame, seed: int) -> np.ndarray:
+    """Return the model's AUC less the baseline's over resamples of whole studies."""
+    better = (rows["observed_lower"] >= 0).to_numpy()
+    model, baseline = _order(rows["predicted"]), _order(rows["baseline"])
+    place, drawn = _resamples(rows["study_id"], seed)
+    leads = [
+        _auc(model, better, weight) - _auc(baseline, better, weight)
+        for weight in (counts[place] for counts in drawn)
+    ]
+    # A resample of one kind alone shows no lead.
+    return np.nan_to_num(leads)
 
 
 def _crps(y: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
@@ -210,9 +263,12 @@ def _crps(y: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
 
 def _resampled_sums(values: np.ndarray, studies: pd.Series, seed: int) -> np.ndarray:
     """Return column sums over resamples of whole studies, shape (n_resamples, n_columns)."""
-    by_study = pd.DataFrame(values).groupby(studies.to_numpy(dtype=str)).sum().to_numpy()
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(
-        len(by_study), np.full(len(by_study), 1 / len(by_study)), size=RESAMPLES
-    )
-    return drawn @ by_study
+    place, drawn = _resamples(studies, seed)
+    return drawn @ pd.DataFrame(values).groupby(place).sum().to_numpy()
+
+
+def _resamples(studies: pd.Series, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return each row's study, from 0, and how often each resample draws each study."""
+    names, place = np.unique(studies.to_numpy(dtype=str), return_inverse=True)
+    share = np.full(len(names), 1 / len(names))
+    return place, np.random.default_rng(seed).multinomial(len(names), share, size=RESAMPLES)

@@ -12,6 +12,7 @@ from regencast.app.charts import Axis, axis_over
 from regencast.app.models import Loaded
 from regencast.app.shared import loaded, models
 from regencast.errors import RegencastError
+from regencast.words import file_names
 
 model_pages = Blueprint("model", __name__)
 
@@ -30,7 +31,8 @@ def matters() -> str:
     factors = list(importance["factor"]) if len(importance) else []
     asked = request.args.get("factor", "")
     factor = asked if asked in factors else next(iter(factors), "")
-    levels = model.table(f"dependence_{_slug(factor)}.csv").head(LEVELS)
+    name = file_names(factors).get(factor, "")
+    levels = model.table(f"dependence_{name}.csv").head(LEVELS)
     if len(levels):
         levels = levels.sort_values("mean", ascending=False)
     compared = model.table("headtohead.csv")
@@ -43,7 +45,7 @@ def matters() -> str:
         factor=factor,
         levels=levels.to_dict("records"),
         level_axis=axis_over([0.0, *levels["low"], *levels["high"]] if len(levels) else [0, 1]),
-        pictures=_pictures(model, factor),
+        pictures=_pictures(model, name),
         compared=compared.to_dict("records"),
         verdict=model.forecaster.verdict,
         report=model.folder is not None and (model.folder / "report.html").is_file(),
@@ -55,15 +57,11 @@ def _scale(table: pd.DataFrame, names: list[str]) -> Axis:
     return Axis(0, 1.05 * top)
 
 
-def _slug(factor: str) -> str:
-    return factor.replace(" ", "_")
-
-
-def _pictures(model: Loaded, factor: str) -> list[str]:
+def _pictures(model: Loaded, name: str) -> list[str]:
     """Return the run's pictures of a factor that has numbers instead of levels."""
-    if model.folder is None or not factor:
+    if model.folder is None or not name:
         return []
-    found = sorted((model.folder / "explain").glob(f"dependence_{_slug(factor)}*.png"))
+    found = sorted((model.folder / "explain").glob(f"dependence_{name}*.png"))
     return [path.stem for path in found if not path.with_suffix(".csv").is_file()]
 
 

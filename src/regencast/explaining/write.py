@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +20,7 @@ from regencast.explaining.interactions import MOST, draw_interaction, factor_int
 from regencast.explaining.within import write_evidence
 from regencast.forecasting import explain_design, score_designs
 from regencast.training import Forecaster, contrast_order
-from regencast.words import readable
+from regencast.words import file_names, readable
 
 #: Names of the files that an explanation may write, those of the skill plots beside it included.
 MADE = (
@@ -31,8 +29,6 @@ MADE = (
     "funnel.png", "map.png", "pools.csv", "pools.png", "observed.png", "reliability.png",
     "coverage.png",
 )  # fmt: skip
-#: A file's name may be no longer than 255 bytes, and a letter of a factor may take four.
-LONGEST = 50
 #: Factors that get a plot of their levels.
 DEPENDENCE = 8
 DOSES = {
@@ -119,22 +115,6 @@ def remove_earlier(folder: Path, written: list[Path]) -> None:
     for path in (found for pattern in MADE for found in folder.glob(pattern)):
         if path.name not in names:
             path.unlink()
-
-
-def file_names(factors: list[str]) -> dict[str, str]:
-    """Return for each factor what its files are named by: letters, digits, hyphens, underscores.
-
-    Examples
-    --------
-    >>> file_names(["follow up", "dose mg/kg", "dose_mg kg"])
-    {'follow up': 'follow_up', 'dose mg/kg': 'dose_mg_kg', 'dose_mg kg': 'dose_mg_kg-2'}
-    """
-    names: dict[str, str] = {}
-    for factor in factors:
-        plain = re.sub(r"[^\w-]", "_", factor)[:LONGEST]
-        numbered = (f"{plain}-{k}" for k in count(2))
-        names[factor] = next(n for n in chain([plain], numbered) if n not in names.values())
-    return names
 
 
 def _local(

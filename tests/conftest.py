@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from regencast.corpus import read_corpus
 from regencast.effects import read_effects
@@ -19,6 +20,9 @@ from regencast.training import Experiment, fit_forecaster
 from regencast.training.experiment import Candidate
 
 ROOT = Path(__file__).parents[1]
+# How long an example takes says nothing of what is right.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 #: One of each family, small: for tests of what is done with a model, not of how good it is.
 SMALL = Experiment(
     inner_folds=3,

@@ -44,7 +44,7 @@ def frame(rows):
     return table
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(row, min_size=4, max_size=30))
 def test_an_encoder_survives_saving_and_each_feature_knows_its_factor(rows):
     designs = frame(rows)

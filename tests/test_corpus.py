@@ -206,6 +206,30 @@ def test_a_role_that_says_nothing_alone_is_told(package, role, other):
     ]
 
 
+@pytest.mark.parametrize("written", [{"decimalChar": ","}, {"groupChar": "."}])
+def test_numbers_of_another_writing_are_told(package, written):
+    path = package / "datapackage.json"
+    descriptor = json.loads(path.read_text())
+    field = next(f for f in descriptor["resources"][0]["schema"]["fields"] if f["name"] == "m1")
+    field.update(written)
+    path.write_text(json.dumps(descriptor))
+    assert [fault.column for fault in inspect_corpus(package)[1]] == ["m1"]
+
+
+def test_a_factor_that_counts_in_ratios_is_above_zero(package):
+    path = package / "datapackage.json"
+    descriptor = json.loads(path.read_text())
+    descriptor["resources"][0]["schema"]["fields"].append(
+        {"name": "weeks", "type": "number", "role": "factor", "kind": "log_number"}
+    )
+    path.write_text(json.dumps(descriptor))
+    table = pd.read_csv(package / "contrasts.csv", dtype=str).assign(weeks="2")
+    table.loc[:1, "weeks"] = ["0", "-5"]
+    table.to_csv(package / "contrasts.csv", index=False)
+    told = [(fault.row, fault.column) for fault in inspect_corpus(package)[1]]
+    assert told == [(2, "weeks"), (3, "weeks")]
+
+
 def test_a_comparison_must_say_what_was_modified(package):
     path = package / "datapackage.json"
     descriptor = json.loads(path.read_text())

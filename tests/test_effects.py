@@ -133,6 +133,23 @@ def test_unreported_group_sizes_may_be_unlike(package):
     assert found.upper[0] > hedges_g(60, 10, 4, 12, ends[0][1], ends[1][1]) + 0.1
 
 
+@pytest.mark.parametrize(("ends", "told"), [(("1", "2"), []), (("15", "25"), ["smd"])])
+def test_an_smd_lies_in_its_own_interval(package, ends, told):
+    add_tests(package, smd="1.5", direction="better")
+    path = package / "datapackage.json"
+    described = json.loads(path.read_text())
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    for name, end in zip(("smd_ci_low", "smd_ci_high"), ends, strict=True):
+        described["resources"][0]["schema"]["fields"].append(
+            {"name": name, "type": "number", "role": name}
+        )
+        table[name] = ""
+        table.loc[0, name] = end
+    path.write_text(json.dumps(described))
+    table.to_csv(package / "contrasts.csv", index=False)
+    assert [fault.column for fault in inspect_corpus(package)[1]] == told
+
+
 def test_the_test_narrows_what_the_spread_leaves_open(package):
     add_tests(package, m1="12", m2="10", s1="1", s2="1", direction="better", p_value="0.01")
     spread_as(package, [""] * 200)

@@ -74,6 +74,12 @@ def test_no_study_stands_on_both_sides(studies, n_folds):
     assert (pd.Series(fold).groupby(names).nunique() == 1).all()
 
 
+def test_one_fold_holds_nothing_out(simulated):
+    corpus, _, _ = simulated
+    with pytest.raises(FaultyInput, match="nothing can be held out"):
+        cross_validate(corpus, SMALL, np.zeros(len(corpus), dtype=int))
+
+
 @pytest.mark.slow
 def test_a_cluster_gives_the_folds_and_resamples_of_one_process(simulated):
     from dask.distributed import LocalCluster

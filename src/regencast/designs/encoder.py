@@ -240,7 +240,7 @@ class DesignEncoder:
 
     def _dose(self, field: Field, designs: pd.DataFrame) -> list[tuple[Feature, np.ndarray]]:
         doses = normalise_dose(designs, self.schema)
-        count = self._administrations(designs)
+        count = administrations(designs)
         coded = []
         for scale in SCALES:
             single = doses[scale].to_numpy(dtype=float)
@@ -248,12 +248,6 @@ class DesignEncoder:
                 feature = Feature(f"{field.factor}_{name}", field.factor, field.name, "dose", name)
                 coded.append((feature, _log10(amount)))
         return coded
-
-    def _administrations(self, designs: pd.DataFrame) -> np.ndarray:
-        """Return the number of administrations; one where the table has no such column."""
-        if "n_doses" not in designs:
-            return np.ones(len(designs))
-        return pd.to_numeric(designs["n_doses"], errors="coerce").to_numpy(dtype=float)
 
     def to_dict(self) -> dict:
         """Return all that was learned, as plain data for JSON."""
@@ -293,6 +287,13 @@ class DesignEncoder:
         )
         encoder.features_ = tuple(Feature(**feature) for feature in data["features"])
         return encoder
+
+
+def administrations(designs: pd.DataFrame) -> np.ndarray:
+    """Return how often a dose is given; once where the table has no such column."""
+    if "n_doses" not in designs:
+        return np.ones(len(designs))
+    return pd.to_numeric(designs["n_doses"], errors="coerce").to_numpy(dtype=float)
 
 
 def _log10(values: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ Must not know: tracking, the command line.
 
 from regencast.explaining.importance import Importance, factor_importance
 from regencast.explaining.skill_plots import draw_coverage, draw_observed, draw_reliability
-from regencast.explaining.write import explain, remove_earlier
+from regencast.explaining.write import explain, is_explained, remove_earlier
 
 __all__ = [
     "Importance",
@@ -16,5 +16,6 @@ __all__ = [
     "draw_reliability",
     "explain",
     "factor_importance",
+    "is_explained",
     "remove_earlier",
 ]

@@ -71,6 +71,7 @@ def explain(
         The files written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    again = is_explained(folder)
     order = contrast_order(corpus)
     corpus, effects = corpus.take(order), effects.take(order)
     importance = factor_importance(forecaster, corpus, effects, resamples, jobs, progress, cluster)
@@ -98,8 +99,14 @@ def explain(
     columns = forecaster.blend.baseline.group_columns
     by = forecaster.blend.encoder.features_[columns[0]].column if columns else ""
     files += write_evidence(forecaster, corpus, effects, values, by, folder)
-    remove_earlier(folder, files)
+    if again:
+        remove_earlier(folder, files)
     return files
+
+
+def is_explained(folder: Path) -> bool:
+    """Return whether a folder holds an explanation: in another one, files are somebody else's."""
+    return (folder / "importance.csv").is_file()
 
 
 def remove_earlier(folder: Path, written: list[Path]) -> None:

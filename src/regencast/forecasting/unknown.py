@@ -12,6 +12,7 @@ from regencast.corpus import Schema
 from regencast.corpus.schema import SIZE_ROLES
 from regencast.designs import DesignEncoder
 from regencast.designs.dose import SCALES, normalise_dose
+from regencast.designs.encoder import administrations
 from regencast.training import Forecaster
 from regencast.training.published import Published
 
@@ -193,9 +194,7 @@ def _keep_doses_given(
         if feature.factor == factor and feature.kind != "dose":
             said = designs[feature.column].notna().to_numpy()
             block[:, said, j] = X[said, j]
-    if "n_doses" not in designs:
-        return
-    count = designs["n_doses"].to_numpy(dtype=float)
+    count = administrations(designs)
     said = count > 0
     for scale in doses.keys() & set(SCALES):
         if f"total_{scale}" in doses:

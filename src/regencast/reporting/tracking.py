@@ -72,6 +72,7 @@ def run_training(
         draw_observed,
         draw_reliability,
         explain,
+        is_explained,
         remove_earlier,
     )
 
@@ -105,8 +106,10 @@ def run_training(
         write_report(folder, folder / "report.html")
         mlflow.log_artifacts(str(folder))
         if output:
+            again = is_explained(output / "explain")
             shutil.copytree(folder, output, dirs_exist_ok=True)
-            remove_earlier(output / "explain", list(place.iterdir()))
+            if again:
+                remove_earlier(output / "explain", list(place.iterdir()))
         model = Path(scratch) / "model"
         save_forecaster(forecaster, model)
         _log_model(mlflow, model, forecaster, designs)

@@ -11,7 +11,7 @@ from conftest import SMALL
 from regencast.corpus import read_corpus
 from regencast.effects import Effects, read_effects, regeneration_score
 from regencast.errors import FaultyInput
-from regencast.explaining import explain, factor_importance, remove_earlier
+from regencast.explaining import explain, factor_importance, forest, remove_earlier
 from regencast.explaining.bias import egger_test, size_test
 from regencast.explaining.evidence import compare_with_pools
 from regencast.explaining.forest import _pool_told
@@ -333,3 +333,16 @@ def test_an_address_without_a_model_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "_download", lambda address: tmp_path)
     with pytest.raises(FaultyInput, match=r"runs:/1/explain: it holds no model"):
         load_model("runs:/1/explain")
+
+
+def test_a_long_forest_hides_neither_side(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(forest, "_draw_study", lambda axis, one, y: drawn.append(one.lower))
+    many = [
+        Comparison("dose", "higher", "lower", f"s{k}", np.nan, np.nan, low, low + 1)
+        for k, low in enumerate([0.0] * 60 + [-1.0] * 5)
+    ]
+    pooled = pd.Series({"factor": "dose", "level": "higher", "against": "lower", "g": np.nan,
+                        "k": 65, "k_better": 60, "k_worse": 5, "k_measured": 0})  # fmt: skip
+    forest.draw_forest(many, pooled, {}, tmp_path / "forest.png")
+    assert set(drawn) == {0.0, -1.0} and len(drawn) < len(many)

@@ -14,7 +14,8 @@ from regencast.words import readable, readable_level
 Z95 = 1.959963984540054
 #: Length of the arrow of a study that gives a direction alone, in g.
 ARROW = 0.8
-MOST_STUDIES = 25
+#: Comparisons that one picture holds; of more, ones over the whole range are drawn.
+MOST_STUDIES = 40
 
 
 def draw_forest(
@@ -32,7 +33,9 @@ def draw_forest(
         From study identifiers to names as read.
     path : Path
     """
-    shown = sorted(comparisons, key=_order)[:MOST_STUDIES]
+    ordered = sorted(comparisons, key=_order)
+    places = np.linspace(0, len(ordered) - 1, min(len(ordered), MOST_STUDIES)).round().astype(int)
+    shown = [ordered[place] for place in places]
     figure, axis = new_figure(7.5, 0.34 * (len(shown) + 2) + 1.6)
     for y, one in enumerate(reversed(shown), start=1):
         _draw_study(axis, one, y)
@@ -41,6 +44,8 @@ def draw_forest(
         axis.fill([low, g, high, g], [0, 0.3, 0, -0.3], color=ORANGE)
     labels = [names.get(one.study, one.study) for one in reversed(shown)]
     told = f"{pooled['k_better']} of {pooled['k']} studies better, {pooled['k_worse']} worse"
+    if len(shown) < len(ordered):
+        told += f"; {len(shown)} of {len(ordered)} comparisons drawn"
     pool = _pool_told(pooled)
     axis.set_yticks(range(len(shown) + 1), [pool, *(readable_level(n, 34) for n in labels)])
     axis.set_ylim(-0.8, len(shown) + 0.8)

@@ -16,6 +16,7 @@ from hypothesis import settings
 
 from regencast.corpus import read_corpus
 from regencast.effects import read_effects
+from regencast.forecasting import read_designs, score_designs
 from regencast.training import Experiment, fit_forecaster
 from regencast.training.experiment import Candidate
 
@@ -33,6 +34,7 @@ SMALL = Experiment(
         Candidate("process", ()),
     ),
 )
+SYNONYMS = {"source": {"type A": "A", "alpha": "A"}}
 SMALL_TOML = """
 inner_folds = 3
 outer_folds = 4
@@ -106,6 +108,18 @@ def parted(simulated):
     both = support.designs[:, [names.index("source=A"), names.index("colour=green")]].all(axis=1)
     support = replace(support, points=support.points[~both], studies=support.studies[~both])
     return replace(model, support=support)
+
+
+@pytest.fixture
+def forecaster(simulated):
+    """The same model with spellings of its own and a verdict."""
+    return replace(simulated[2], synonyms=SYNONYMS, verdict="a verdict")
+
+
+def scored(forecaster, tmp_path, text, **options):
+    path = tmp_path / "designs.csv"
+    path.write_text(text)
+    return score_designs(forecaster, read_designs(path), "designs.csv", **options)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -63,44 +62,30 @@ def check(package: Path, as_json: bool, retracted: Path | None) -> None:
 @guarded
 def summary(package: Path, as_json: bool) -> None:
     """Count PACKAGE by factor, evidence and direction, and say what is missing."""
-    from regencast.corpus import read_corpus
+    from collections import Counter
+
+    from regencast.corpus import read_corpus, summarise
     from regencast.effects import read_effects
 
     read = read_corpus(package)
-    effects = read_effects(read)
-    frame = read.frame
-    counts = {
-        "contrasts": len(read),
-        "studies": len(set(read.studies)),
-        "digest": read.digest,
-        "effects": _counts(effects.kind),
-        "direction": _counts(read.role("direction").dropna()),
-        "filled_percent": {n: round(100 * float(frame[n].notna().mean()), 1) for n in frame},
-        "factors": {
-            f.name: _counts(frame[f.name].dropna())
-            for f in read.schema.design
-            if f.type == "string"
-        },
-    }
+    kinds = Counter(map(str, read_effects(read).kind))
+    counts = {"effects": dict(kinds.most_common()), **summarise(read)}
     if as_json:
         click.echo(json.dumps(counts, indent=1))
         return
-    for name, value in counts.items():
+    for name in ("classes", "factors"):
+        both = zip(counts.pop(name).items(), counts.pop(f"{name}_studies").values(), strict=True)
+        counts[f"{name}: contrasts (studies)"] = {
+            column: ", ".join(f"{level} {n} ({studies[level]})" for level, n in levels.items())
+            for (column, levels), studies in both
+        }
+    for name, value in sorted(counts.items(), key=lambda count: isinstance(count[1], dict)):
         if isinstance(value, dict):
             click.echo(f"\n{name}")
             for key, one in value.items():
-                text = (
-                    ", ".join(f"{k} {n}" for k, n in one.items()) if isinstance(one, dict) else one
-                )
-                click.echo(f"  {key}: {text}")
+                click.echo(f"  {key}: {one}")
         else:
             click.echo(f"{name}: {value}")
-
-
-def _counts(values: Any) -> dict[str, int]:
-    import pandas as pd
-
-    return {str(k): int(n) for k, n in pd.Series(values).value_counts().items()}
 
 
 @corpus.command()

@@ -11,6 +11,7 @@ from regencast.corpus.pooled import read_pooled
 from regencast.corpus.pvalue import read_p
 from regencast.corpus.retracted import count_unnamed
 from regencast.corpus.schema import Field, Schema, split_labels
+from regencast.corpus.summary import summarise
 from regencast.corpus.vocabulary import Meaning, Vocabulary, ancestors
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "read_p",
     "read_pooled",
     "split_labels",
+    "summarise",
 ]

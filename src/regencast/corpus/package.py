@@ -20,6 +20,7 @@ from regencast.corpus.checks import (
 )
 from regencast.corpus.papers import study_faults
 from regencast.corpus.pooled import read_pooled
+from regencast.corpus.readings import read_readings
 from regencast.corpus.retracted import names_papers, read_retracted, retraction_faults
 from regencast.corpus.schema import Schema, read_schema
 from regencast.corpus.synonyms import read_synonyms
@@ -49,6 +50,8 @@ class Corpus:
         By column, from other spellings to levels; empty where the package has none.
     vocabulary : dict
         By column, what each level means and its parent class; empty where the package has none.
+    readings : pandas.Series or None
+        By study, what its second reading found; see `read_readings`.
     """
 
     frame: pd.DataFrame
@@ -58,6 +61,7 @@ class Corpus:
     pooled: pd.DataFrame | None = None
     synonyms: dict[str, dict[str, str]] = dataclass_field(default_factory=dict)
     vocabulary: Vocabulary = dataclass_field(default_factory=dict)
+    readings: pd.Series | None = None
 
     @property
     def studies(self) -> np.ndarray:
@@ -129,6 +133,7 @@ def inspect_corpus(
     pooled: pd.DataFrame | None = None
     synonyms: dict[str, dict[str, str]] = {}
     vocabulary: Vocabulary = {}
+    readings: pd.Series | None = None
     if withdrawn:
         faults += retraction_faults(frame, file, withdrawn)
         if not names_papers(frame):
@@ -142,6 +147,11 @@ def inspect_corpus(
         if "vocabulary" in beside:
             vocabulary, more = read_vocabulary(beside["vocabulary"], schema)
             faults += more
+        if "readings" in beside:
+            readings, more = read_readings(
+                beside["readings"], None if faults else set(frame[schema.study])
+            )
+            faults += more
         if "synonyms" in beside:
             levels = None if faults else _levels(frame, schema, vocabulary)
             synonyms, more = read_synonyms(beside["synonyms"], schema, levels)
@@ -153,7 +163,7 @@ def inspect_corpus(
     frame = frame.reset_index(drop=True)
     folder = package if package.is_dir() else package.parent
     digest = corpus_digest(frame, schema, pooled, vocabulary, synonyms)
-    return Corpus(frame, schema, digest, folder, pooled, synonyms, vocabulary), []
+    return Corpus(frame, schema, digest, folder, pooled, synonyms, vocabulary, readings), []
 
 
 def read_corpus(package: Path | str) -> Corpus:

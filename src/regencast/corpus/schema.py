@@ -47,7 +47,7 @@ TOGETHER = (
     ("smd_ci_low", "smd_ci_high"),
 )
 #: Tables that a package may carry beside its contrasts.
-BESIDE = ("pooled", "synonyms", "vocabulary")
+BESIDE = ("pooled", "readings", "synonyms", "vocabulary")
 FREE_ROLES = ("reference", "note")
 ROLES = ("study", "contrast", "factor", *DOSE_ROLES, *OUTCOME_ROLES, *FREE_ROLES)
 KINDS = ("category", "labels", "number", "log_number")
@@ -199,7 +199,7 @@ def read_schema(package: Path) -> tuple[Schema, Path, dict[str, Path]]:
     table : Path
         The CSV file of contrasts that the descriptor names.
     beside : dict
-        The CSV files of its resources ``pooled`` and ``synonyms``, where it has them.
+        The CSV files of its resources that are in `BESIDE`, where it has them.
 
     Raises
     ------

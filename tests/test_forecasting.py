@@ -120,10 +120,36 @@ def test_one_open_factor_is_averaged_over_all_published_values(
     blank = typed_designs(forecaster, blank, "x")
     found = average_unknown(forecaster, blank, narrowing=True).iloc[0]
     assert found["predicted"] == pytest.approx(mean, abs=within)
-    alone = forecaster.forecast(blank)["true_sd"].iloc[0]
+    distance = found["remoteness"] * forecaster.support.unit
+    alone = forecaster.forecast(blank, distance=np.array([distance]), predicted=np.array([mean]))
+    alone = alone["true_sd"].iloc[0]
     assert found["true_sd"] == pytest.approx(np.hypot(alone, spread), abs=within)
     if columns == ["source"]:
         assert found["would_narrow"] == f"source (+-{spread:.2f} g)"
+
+
+def test_what_is_open_is_as_remote_as_published_values_are(simulated):
+    corpus, _, forecaster = simulated
+    design = typed_designs(forecaster, corpus.frame.iloc[[0]].copy(), "x")
+    for column, values in (("source", ["A", "B"]), ("colour", ["red", "green"])):
+        stated = [average_unknown(forecaster, design.assign(**{column: v})) for v in values]
+        left_open = average_unknown(forecaster, design.assign(**{column: None}))
+        remote = [one["remoteness"].iloc[0] for one in stated]
+        assert left_open["remoteness"].iloc[0] in remote, "two values: the median is one of them"
+
+
+def test_a_contrast_is_its_own_nearest_whatever_the_order_of_the_file(simulated):
+    corpus, effects, forecaster = simulated
+    turned = np.random.default_rng(0).permutation(len(corpus))
+    for rows in (np.arange(len(corpus)), turned):
+        here, found = corpus.take(rows), effects.take(rows)
+        designs = typed_designs(forecaster, here.frame.iloc[:20].copy(), "x")
+        nearest = precedents(forecaster, here, found, designs, list(here.contrasts[:20]))
+        first = nearest[nearest["place"] == 1]
+        assert (first["distance"] == 0).all()
+        same = here.frame.set_index("contrast")[["source", "colour", "dose", "n1", "n2"]]
+        # Another contrast may have the very same design.
+        assert (same.loc[first["contrast"]].to_numpy() == same.loc[first["design"]]).all(axis=None)
 
 
 def test_several_open_factors_are_averaged_over_all_published_values_together(simulated):
@@ -386,7 +412,10 @@ def test_twelve_proposals_come_back_as_their_authors_would_hope():
     [("ug", "dose 100 ug", ""), ("particles", "", "dose 100 ug (not comparable)"),
      ("ug_per_ml", "", "dose 100 ug (not comparable)")],
 )  # fmt: skip
-def test_doses_of_two_scales_do_not_agree(forecaster, simulated, unit, agrees, differs):
+def test_doses_of_two_scales_do_not_agree(
+    forecaster, simulated, monkeypatch, unit, agrees, differs
+):
+    monkeypatch.setattr(sys.modules["regencast.forecasting.precedents"], "NEAREST", 60)
     corpus, effects, _ = simulated
     design = corpus.frame[corpus.frame["dose"] == 100].iloc[[0]].assign(unit=unit)
     found = precedents(forecaster, corpus, effects, design, ["mine"])

@@ -10,7 +10,8 @@ from regencast.corpus.schema import DOSE_ROLES
 from regencast.designs import normalise_dose
 from regencast.designs.dose import UNITS
 from regencast.effects import Effects
-from regencast.training import Forecaster
+from regencast.forecasting.unknown import open_factors, stated_features
+from regencast.training import Forecaster, contrast_order
 
 NEAREST = 5
 #: A number agrees within this factor.
@@ -43,16 +44,20 @@ def precedents(
         One row per design and study: design, place, study, contrast, distance (1 at the border of
         sparse support), agrees, differs, found (g or direction), doi, source_url.
     """
-    known = np.flatnonzero(effects.informative)
-    encoder = forecaster.blend.encoder
-    apart, studies = forecaster.support.distances(encoder.transform(designs))
+    # The training points lie in the order in which the model learned from the contrasts.
+    order = contrast_order(corpus)
+    known = order[effects.informative[order]]
+    X = forecaster.blend.encoder.transform(designs)
+    stated = stated_features(forecaster, open_factors(forecaster, designs))
+    apart, studies = forecaster.support.distances(X, stated)
     rows = []
     for place, name in enumerate(names):
         design = designs.iloc[place]
-        own = forecaster.support.places(encoder.transform(designs.iloc[[place]]))[0]
+        support = forecaster.support.stating(stated[place])
+        own = support.places(X[[place]])[0]
         for rank, which in enumerate(np.argsort(apart[place], kind="stable")[:NEAREST], start=1):
             inside = np.flatnonzero(corpus.studies[known].astype(str) == studies[which])
-            gaps = np.abs(forecaster.support.points[inside] - own).sum(axis=1)
+            gaps = np.abs(support.points[inside] - own).sum(axis=1)
             row = int(known[inside[np.argmin(gaps)]])
             contrast = corpus.frame.iloc[row]
             agrees, differs = _compare(design, contrast, corpus.schema)

@@ -11,7 +11,13 @@ from regencast.forecasting.attribution import stated_shapley
 from regencast.forecasting.beyond import beyond_studies
 from regencast.forecasting.designs import check_designs, new_levels
 from regencast.forecasting.understand import has_design, understand
-from regencast.forecasting.unknown import average_unknown, equal_groups, taken_for_granted
+from regencast.forecasting.unknown import (
+    average_unknown,
+    equal_groups,
+    open_factors,
+    stated_features,
+    taken_for_granted,
+)
 from regencast.forecasting.unmet import never_together
 from regencast.training import Forecaster
 
@@ -106,16 +112,23 @@ def score_designs(
     result.loc[good, "beyond_studies"] = [text or None for text in beyond_studies(forecaster, X)]
     if not reasons:
         return result
-    result.loc[good, "nearest_studies"] = ["; ".join(names) for names in nearest(forecaster, X)]
+    stated = stated_features(forecaster, open_factors(forecaster, designs))
+    near = nearest(forecaster, X, stated)
+    result.loc[good, "nearest_studies"] = ["; ".join(names) for names in near]
     values, _ = stated_shapley(forecaster, designs, forecast["predicted"].to_numpy())
     result.loc[good, ["pushes_up", "pushes_down"]] = pushes(values)
     return result
 
 
-def nearest(forecaster: Forecaster, X: np.ndarray, count: int = NEAREST) -> np.ndarray:
-    """Return the names of the training studies nearest to encoded designs, shape (n, count)."""
-    apart, names = forecaster.support.distances(X)
-    return names[np.argsort(apart, axis=1, kind="stable")[:, :count]]
+def nearest(forecaster: Forecaster, X: np.ndarray, stated: np.ndarray) -> np.ndarray:
+    """Return the five training studies nearest to encoded designs in what they state.
+
+    Returns
+    -------
+    ndarray of str, shape (n, 5) or fewer
+    """
+    apart, names = forecaster.support.distances(X, stated)
+    return names[np.argsort(apart, axis=1, kind="stable")[:, :NEAREST]]
 
 
 def pushes(values: pd.DataFrame) -> list[tuple[str, str]]:

@@ -35,7 +35,8 @@ def average_unknown(
     """Forecast designs, averaging what they leave open over the corpus.
 
     A field that a published study does not report is a level of its own; a field that a proposal
-    leaves open is unknown, and every published value of it may be meant.
+    leaves open is unknown, and every published value of it may be meant: in the forecast their mean
+    counts, in support their median.
 
     Parameters
     ----------
@@ -56,16 +57,25 @@ def average_unknown(
         most.
     """
     designs = equal_groups(designs, forecaster.blend.encoder.schema)
-    found = forecaster.forecast(designs, beyond=new)
     open_ = open_factors(forecaster, designs)
     open_ = open_[[factor for factor in open_ if factor in forecaster.published]]
-    mean, extra = found["predicted"].to_numpy(copy=True), np.zeros(len(designs))
+    X = forecaster.blend.encoder.transform(designs)
+    mean, extra = forecaster.blend.predict_encoded(X), np.zeros(len(designs))
+    distance = np.empty(len(designs))
+    stated = ~open_.any(axis=1).to_numpy()
+    distance[stated] = forecaster.support.remoteness(X[stated])
     named = np.full(len(designs), "", dtype=object)
     for factors, rows in _alike(open_):
         part = designs.iloc[rows]
         mean[rows], extra[rows], alone = _averages(forecaster, part, factors, narrowing)
         named[rows] = _named(alone, len(rows))
-    _widen(forecaster, found, mean, extra, open_.any(axis=1).to_numpy())
+        values = [
+            (one.columns, *one.weighted(DRAWS))
+            for one in (forecaster.published[factor] for factor in factors)
+        ]
+        distance[rows] = forecaster.support.typical_remoteness(X[rows], values)
+    found = forecaster.forecast(designs, new, distance, mean)
+    _widen(forecaster, found, extra)
     return found.assign(would_narrow=named) if narrowing else found
 
 
@@ -125,6 +135,18 @@ def open_factors(forecaster: Forecaster, designs: pd.DataFrame) -> pd.DataFrame:
     if dose is not None:
         table[dose] = ~(normalise_dose(designs, encoder.schema) > 0).any(axis=1)
     return table
+
+
+def stated_features(forecaster: Forecaster, open_: pd.DataFrame) -> np.ndarray:
+    """Return which encoded features each design states, shape (n, n_features).
+
+    Parameters
+    ----------
+    forecaster : Forecaster
+    open_ : pandas.DataFrame, shape (n, n_factors)
+        As `open_factors` gives it.
+    """
+    return ~open_[[feature.factor for feature in forecaster.blend.encoder.features_]].to_numpy()
 
 
 def _alike(open_: pd.DataFrame) -> Iterator[tuple[list[str], np.ndarray]]:
@@ -219,21 +241,14 @@ def _moments(forecasts: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.
     return mean, np.sqrt(shares @ (forecasts - mean) ** 2)
 
 
-def _widen(
-    forecaster: Forecaster,
-    found: pd.DataFrame,
-    mean: np.ndarray,
-    extra: np.ndarray,
-    rows: np.ndarray,
-) -> None:
-    """Put averages in the place of forecasts; independent spreads add in squares."""
-    calibration = forecaster.calibration
+def _widen(forecaster: Forecaster, found: pd.DataFrame, extra: np.ndarray) -> None:
+    """Widen intervals by the spread over what is open; independent spreads add in squares."""
+    calibration, rows = forecaster.calibration, extra > 0
     width = (found["high90"] - found["low90"]).to_numpy()
     observed = np.hypot(width / (calibration.high - calibration.low), extra)
     widened = {
-        "predicted": mean,
-        "low90": mean + calibration.low * observed,
-        "high90": mean + calibration.high * observed,
+        "low90": found["predicted"] + calibration.low * observed,
+        "high90": found["predicted"] + calibration.high * observed,
         "true_sd": np.hypot(found["true_sd"].to_numpy(), extra),
     }
     for column, values in widened.items():

@@ -57,7 +57,13 @@ class Forecaster:
     verdict: str = ""
     synonyms: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def forecast(self, designs: pd.DataFrame, beyond: np.ndarray | None = None) -> pd.DataFrame:
+    def forecast(
+        self,
+        designs: pd.DataFrame,
+        beyond: np.ndarray | None = None,
+        distance: np.ndarray | None = None,
+        predicted: np.ndarray | None = None,
+    ) -> pd.DataFrame:
         """Forecast designs that carry the columns of the schema.
 
         Parameters
@@ -65,6 +71,10 @@ class Forecaster:
         designs : pandas.DataFrame, n rows
         beyond : ndarray of bool, shape (n,), optional
             Designs that lie beyond support whatever their distance.
+        distance : ndarray, shape (n,), optional
+            From the nearest studies; by default that of the designs as they are encoded.
+        predicted : ndarray, shape (n,), optional
+            Forecasts about which intervals are laid; by default those of the blend.
 
         Returns
         -------
@@ -74,7 +84,8 @@ class Forecaster:
             ``remoteness`` (1 at the border of sparse support) and ``support``.
         """
         sampling = planned_variance(designs, self.blend.encoder.schema)
-        found = self.forecast_encoded(self.blend.encoder.transform(designs), sampling, beyond)
+        X = self.blend.encoder.transform(designs)
+        found = self.forecast_encoded(X, sampling, beyond, distance, predicted)
         return found.set_index(designs.index)
 
     def forecast_encoded(
@@ -82,6 +93,8 @@ class Forecaster:
         X: np.ndarray,
         sampling: np.ndarray | None = None,
         beyond: np.ndarray | None = None,
+        distance: np.ndarray | None = None,
+        predicted: np.ndarray | None = None,
     ) -> pd.DataFrame:
         """Forecast designs that are encoded already; see `forecast`.
 
@@ -91,12 +104,17 @@ class Forecaster:
         sampling : ndarray, shape (n,), optional
             Sampling variance of g = 0 at the planned group sizes; where NaN, the corpus's usual.
         beyond : ndarray of bool, shape (n,), optional
+        distance : ndarray, shape (n,), optional
+        predicted : ndarray, shape (n,), optional
         """
-        predicted, baseline = self.blend.predict_encoded(X), self.blend.baseline.predict(X)
+        if predicted is None:
+            predicted = self.blend.predict_encoded(X)
+        baseline = self.blend.baseline.predict(X)
         usual = self.calibration.sampling
         given = np.full(len(X), np.nan) if sampling is None else sampling
         variance = np.where(np.isfinite(given), given, usual)
-        distance = self.support.remoteness(X)
+        if distance is None:
+            distance = self.support.remoteness(X)
         far = self.ranges.beyond(X).any(axis=1) | (False if beyond is None else beyond)
         least = FAR * max(self.support.borders[1], self.support.unit)
         distance = np.where(far, np.maximum(distance, least), distance)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -73,21 +73,48 @@ class Support:
         """Return encoded designs in the space of ``points``, shape (n, 2 n_features)."""
         return _place(X, self.scale, self.centre)
 
-    def distances(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def stating(self, columns: np.ndarray) -> Support:
+        """Return the same studies in a space of some features alone: of what a design states.
+
+        Parameters
+        ----------
+        columns : ndarray of bool, shape (n_features,)
+        """
+        key = columns.tobytes()
+        if key not in self._stating:
+            wide = np.concatenate([columns, columns])
+            points, scale = np.where(wide, self.points, 0.0), np.where(columns, self.scale, 0.0)
+            self._stating[key] = replace(self, points=points, scale=scale)
+        return self._stating[key]
+
+    @cached_property
+    def _stating(self) -> dict[bytes, Support]:
+        return {}
+
+    def distances(
+        self, X: np.ndarray, stated: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the distance of each design to each study, and the studies' names.
 
         Parameters
         ----------
         X : ndarray, shape (n, n_features)
+        stated : ndarray of bool, shape (n, n_features), optional
+            The features that count; by default all.
 
         Returns
         -------
         distances : ndarray, shape (n, n_studies)
         names : ndarray of str, shape (n_studies,)
         """
-        training = self._training
-        apart = self._apart(X)
-        return np.minimum.reduceat(apart, training.starts, axis=1), training.names
+        if stated is not None and not stated.all():
+            apart = np.empty((len(X), len(self._training.names)))
+            patterns, which = np.unique(stated, axis=0, return_inverse=True)
+            for k, columns in enumerate(patterns):
+                rows = which.ravel() == k
+                apart[rows] = self.stating(columns).distances(X[rows])[0]
+            return apart, self._training.names
+        return self._by_study(self._apart(X)), self._training.names
 
     @cached_property
     def _training(self) -> _Training:
@@ -146,10 +173,51 @@ class Support:
             found[part] = self._nearest(X[part], None if own is None else own[part])
         return found
 
+    def typical_remoteness(
+        self, X: np.ndarray, left_open: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    ) -> np.ndarray:
+        """Return the remoteness of designs that leave factors open: of the most telling one.
+
+        Of each open factor, by itself, the median over its published values counts: nobody means
+        "not reported", and a rare value makes no design remote that may as well have a common one.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, n_features)
+        left_open : list of tuple
+            Of each open factor its columns, published values, shape (k, n_columns), and their
+            shares.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
+        width = len(self.scale)
+        stated = np.ones(width, dtype=bool)
+        stated[np.concatenate([columns for columns, _, _ in left_open])] = False
+        apart = self.stating(stated)._apart(X)
+        found = np.zeros(len(X))
+        for columns, values, shares in left_open:
+            alone = np.zeros(width, dtype=bool)
+            alone[columns] = True
+            filled = np.zeros((len(values), width))
+            filled[:, columns] = values
+            steps = self.stating(alone)._apart(filled)
+            remote = np.array([self._mean_of_nearest(self._by_study(apart + s)) for s in steps])
+            found = np.maximum(found, _weighted_median(remote, shares))
+        return found
+
     def _nearest(self, X: np.ndarray, own: np.ndarray | None) -> np.ndarray:
         apart, names = self.distances(X)
         if own is not None:
             apart = np.where(names[None, :] == own[:, None], np.inf, apart)
+        return self._mean_of_nearest(apart)
+
+    def _by_study(self, apart: np.ndarray) -> np.ndarray:
+        return np.minimum.reduceat(apart, self._training.starts, axis=1)
+
+    @staticmethod
+    def _mean_of_nearest(apart: np.ndarray) -> np.ndarray:
         near = np.partition(apart, min(NEAREST, apart.shape[1]) - 1, axis=1)[:, :NEAREST]
         near = near.astype(float)
         known = np.isfinite(near)
@@ -217,6 +285,15 @@ def _factor_shares(X: np.ndarray, factors: list[str], predict) -> dict[str, floa
     # A tenth is shared evenly, so that a factor the model ignores still counts as unknown ground.
     even = 0.1 / len(moved)
     return {k: even + 0.9 * (v / total if total > 0 else 1 / len(moved)) for k, v in moved.items()}
+
+
+def _weighted_median(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return the median over the first axis, shape (n,), of values with shares that sum to one."""
+    order = np.argsort(values, axis=0, kind="stable")
+    half = np.cumsum(shares[order], axis=0) >= 0.5 - 1e-9
+    return np.take_along_axis(values, order, axis=0)[
+        half.argmax(axis=0), np.arange(values.shape[1])
+    ]
 
 
 def _on_grid(scale: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from regencast.console import (
     guarded,
     may_write,
     may_write_table,
+    print_all_letters,
     progress_bar,
     write_table,
 )
@@ -26,6 +27,7 @@ CLUSTER = click.option("--cluster", help="Dask scheduler's address, or `local`."
 @click.version_option(package_name="regencast")
 def main() -> None:
     """Forecast the outcome of an animal study before it is run."""
+    print_all_letters()
 
 
 @main.group()
@@ -80,12 +82,10 @@ def summary(package: Path, as_json: bool) -> None:
             for (column, levels), studies in both
         }
     for name, value in sorted(counts.items(), key=lambda count: isinstance(count[1], dict)):
-        if isinstance(value, dict):
-            click.echo(f"\n{name}")
-            for key, one in value.items():
-                click.echo(f"  {key}: {one}")
-        else:
+        if not isinstance(value, dict):
             click.echo(f"{name}: {value}")
+        elif value:
+            click.echo("\n".join([f"\n{name}", *(f"  {key}: {one}" for key, one in value.items())]))
 
 
 @corpus.command()

@@ -39,8 +39,9 @@ def plain(text: str) -> str:
     >>> plain("Zhang\u20102020\u200b"), plain("2.0")
     ('zhang-2020', '2')
     """
-    seen = "".join(map(_shape, unicodedata.normalize("NFKC", text)))
-    return WHOLE.sub(r"\1", " ".join(seen.casefold().split()))
+    if not text.isascii():
+        text = "".join(map(_shape, unicodedata.normalize("NFKC", text)))
+    return WHOLE.sub(r"\1", " ".join(text.casefold().split()))
 
 
 def _shape(character: str) -> str:

@@ -216,6 +216,26 @@ def test_numbers_of_another_writing_are_told(package, written):
     assert [fault.column for fault in inspect_corpus(package)[1]] == ["m1"]
 
 
+@pytest.mark.parametrize(
+    ("of_table", "of_field", "column"),
+    [
+        ({"missingValues": [{"value": "-99", "label": "not told"}]}, {}, "missingValues"),
+        ({"missingValues": ["", -99]}, {}, "missingValues"),
+        ({}, {"missingValues": ["-99"]}, "study"),
+        ({}, {"group": ["x"]}, "study"),
+    ],
+)
+def test_a_description_that_would_be_half_read_is_refused(package, of_table, of_field, column):
+    path = package / "datapackage.json"
+    described = json.loads(path.read_text())
+    schema = described["resources"][0]["schema"]
+    schema |= of_table
+    schema["fields"][0] |= of_field
+    path.write_text(json.dumps(described))
+    _, faults = inspect_corpus(package)
+    assert [(fault.file, fault.column) for fault in faults] == [(str(path), column)]
+
+
 def test_a_factor_that_counts_in_ratios_is_above_zero(package):
     path = package / "datapackage.json"
     descriptor = json.loads(path.read_text())

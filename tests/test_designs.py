@@ -126,3 +126,17 @@ def test_mass_and_particles_never_mix():
     designs = pd.DataFrame({"amount": [1e10, 50.0], "unit": ["particles", "ug"]})
     dose = normalise_dose(designs.assign(volume=np.nan), SCHEMA)
     assert (dose.notna().sum(axis=1) == 1).all()
+
+
+@pytest.mark.parametrize("role", ["factor", "note", "reference"])
+def test_training_rows_have_the_features_of_their_designs(role):
+    times = Field("n_doses", "string", role, "number" if role == "factor" else None)
+    schema = Schema("test", (*SCHEMA.fields, times))
+    rows = [{"source": "AB"[k % 2], "amount": 10.0 * (k + 1), "unit": "ug"} for k in range(8)]
+    table = frame(rows).assign(n_doses=["1", "4", "16", "2"] * 2)
+    encoder = DesignEncoder(schema, min_studies=1).fit(table, np.arange(8))
+    X = encoder.transform(table)
+    np.testing.assert_array_equal(X, encoder.transform(table[[f.name for f in schema.design]]))
+    names = [feature.name for feature in encoder.features_]
+    once = X[:, names.index("dose_mass_ug")] == X[:, names.index("dose_total_mass_ug")]
+    assert once.all() == (role != "factor")

@@ -53,7 +53,11 @@ def test_a_corpus_is_counted_by_contrast_and_by_study(kept):
     counts = summarise(read_corpus(kept))
     assert (counts["contrasts"], counts["studies"]) == (4, 3)
     assert counts["direction"] == {"better": 2, "no_difference": 1, "worse": 1}
-    assert list(counts["variation"].values()) == [2, 1, 3, 1]
+    assert counts["variation"] == {
+        "stating a direction": 4, "of these null, mixed or negative": 2,
+        "modified against unmodified": 1, "null, mixed, negative or modified": 3,
+        "with means, a ratio or an SMD": 1,
+    }  # fmt: skip
     assert counts["other_than_none"] == {"stimulus": 2}
     assert counts["second_reading"] == {"confirmed": 1, "corrected": 1, "not_yet": 1}
     assert counts["vocabulary"] == {"levels and classes": 4, "defined": 3}
@@ -104,7 +108,27 @@ def test_readings_without_their_column_are_told(kept):
 def test_a_corpus_without_anything_beside_it_is_counted(package):
     counts = summarise(read_corpus(package))
     assert not {"second_reading", "pooled_estimates", "vocabulary"} & set(counts)
-    assert counts["classes"] == {} and counts["variation"]["modified against unmodified"] == 0
+    assert counts["classes"] == {} and "modified against unmodified" not in counts["variation"]
+
+
+def test_a_corpus_of_numbers_is_not_said_to_have_no_null_contrast(package):
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    table.assign(direction="").to_csv(package / "contrasts.csv", index=False)
+    corpus = read_corpus(package)
+    numbers = int(corpus.role("mean_treated").notna().sum())
+    assert summarise(corpus)["variation"] == {"with means, a ratio or an SMD": numbers}
+    told = run("corpus", "summary", package).stdout
+    blocks = [block.splitlines() for block in told.split("\n\n")]
+    assert all(len(lines) > 1 for lines in blocks) and "null" not in told
+    assert not {"direction", "filled_percent_studies"} & {lines[0] for lines in blocks}
+
+
+def test_a_console_of_few_letters_shows_the_others_as_escapes(package, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    table.assign(colour="IFN-\u03b3").to_csv(package / "contrasts.csv", index=False)
+    told = run("corpus", "summary", package)
+    assert told.returncode == 0 and "IFN-\\u03b3" in told.stdout, told.stderr
 
 
 def test_every_study_of_the_shipped_corpus_was_looked_up_a_second_time():

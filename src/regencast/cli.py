@@ -12,6 +12,7 @@ from regencast.console import (
     guarded,
     may_write,
     may_write_table,
+    print_all_letters,
     progress_bar,
     write_table,
 )
@@ -26,6 +27,7 @@ CLUSTER = click.option("--cluster", help="Dask scheduler's address, or `local`."
 @click.version_option(package_name="regencast")
 def main() -> None:
     """Forecast the outcome of an animal study before it is run."""
+    print_all_letters()
 
 
 @main.group()
@@ -80,12 +82,10 @@ def summary(package: Path, as_json: bool) -> None:
             for (column, levels), studies in both
         }
     for name, value in sorted(counts.items(), key=lambda count: isinstance(count[1], dict)):
-        if isinstance(value, dict):
-            click.echo(f"\n{name}")
-            for key, one in value.items():
-                click.echo(f"  {key}: {one}")
-        else:
+        if not isinstance(value, dict):
             click.echo(f"{name}: {value}")
+        elif value:
+            click.echo("\n".join([f"\n{name}", *(f"  {key}: {one}" for key, one in value.items())]))
 
 
 @corpus.command()
@@ -119,7 +119,7 @@ def export(package: Path, output: Path, force: bool) -> None:
 @corpus.command()
 @click.argument("old", type=PATH)
 @click.argument("new", type=PATH)
-@click.option("--experiment", type=PATH, help="TOML file; else the program's defaults.")
+@click.option("--experiment", type=PATH, help="TOML file; else the built-in one, as `train`.")
 @click.option("--designs", type=PATH, help="Proposed designs that are scored by both.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @guarded
@@ -140,9 +140,14 @@ def diff(
         return
     for name, verdict in zip(("old", "new"), found.verdicts, strict=True):
         click.echo(f"{name}: {verdict}")
-    for what, changes in (("studies", found.studies), ("pooled estimates", found.pooled)):
+    for what, changes in found.changes.items():
         for name, those in changes.items():
-            click.echo(f"{len(those)} {what} {name}: {', '.join(those[:20])}")
+            if those:
+                click.echo(f"{what} {name}: {len(those)} ({', '.join(those[:20])})")
+    if found.digests[0] == found.digests[1]:
+        click.echo("the editions are the same")
+    elif not any(those for changes in found.changes.values() for those in changes.values()):
+        click.echo("nothing but order or the package's own description changed")
     for title, table in (("skill", found.skill), ("rank", found.ranks), ("score", found.scores)):
         if len(table):
             click.echo(f"\n{table.round(3).rename_axis(title).to_string()}")
@@ -162,7 +167,11 @@ def train(
     cluster: str | None,
     as_json: bool,
 ) -> None:
-    """Validate, train, explain and register a model, tracked in MLflow."""
+    """Validate, train, explain and register a model, tracked in MLflow.
+
+    Without EXPERIMENT the built-in one runs: it has one baseline for all designs, where
+    experiments/default.toml has one for each tissue.
+    """
     from regencast.reporting import run_training
     from regencast.training import read_experiment
 
@@ -218,7 +227,7 @@ def evaluate(
 @main.command()
 @click.option("--model", help="Folder, MLflow run or models:/NAME@alias; else the champion.")
 @click.option("--corpus", "package", type=PATH, default=Path("data/corpus"), show_default=True)
-@click.option("--designs", type=PATH, default=Path("data/proposals/example.csv"), show_default=True)
+@click.option("--designs", type=PATH, help="Proposed designs; else the example, where it fits.")
 @click.option("--resamples", type=click.IntRange(20), default=200, show_default=True)
 @click.option("-o", "--output", type=PATH, required=True, help="Folder for plots and tables.")
 @CLUSTER
@@ -226,7 +235,7 @@ def evaluate(
 def explain(
     model: str | None,
     package: Path,
-    designs: Path,
+    designs: Path | None,
     resamples: int,
     output: Path,
     cluster: str | None,
@@ -236,7 +245,7 @@ def explain(
     from regencast.effects import read_effects
     from regencast.explaining import explain as draw
     from regencast.forecasting import design_names, read_designs, typed_designs
-    from regencast.reporting import load_model
+    from regencast.reporting import load_model, shown_designs
 
     forecaster = load_model(model)
     read = read_corpus(package)
@@ -246,15 +255,19 @@ def explain(
             "it is not the corpus that the model learned from",
             "Name that corpus, or train again",
         )
-    given = read_designs(designs)
-    typed = typed_designs(forecaster, given, str(designs))
+    if designs:
+        given = read_designs(designs)
+        typed = typed_designs(forecaster, given, str(designs))
+        names = design_names(given, forecaster.blend.encoder)
+    else:
+        typed, names, _ = shown_designs(forecaster, read)
     with progress_bar("Resampling studies", resamples + 20) as step:
         files = draw(
             forecaster,
             read,
             read_effects(read),
             typed,
-            design_names(given, forecaster.blend.encoder),
+            names,
             output,
             resamples,
             2,

@@ -12,6 +12,7 @@ from regencast.corpus.pvalue import read_p
 from regencast.corpus.retracted import count_unnamed
 from regencast.corpus.schema import Field, Schema, split_labels
 from regencast.corpus.summary import summarise
+from regencast.corpus.synonyms import normal
 from regencast.corpus.vocabulary import Meaning, Vocabulary, ancestors
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "count_unnamed",
     "inspect_corpus",
     "label_counts",
+    "normal",
     "pair_counts",
     "read_corpus",
     "read_p",

@@ -110,6 +110,14 @@ def _rules(field: Field) -> Iterator[tuple[str, str, Callable[[object], bool]]]:
         if field.kind == "log_number":
             yield ("the number is not above zero", "This factor counts in ratios; empty if unknown",
                    _at_least(0.0, False))  # fmt: skip
+    if field.kind == "labels":
+        yield ("it names no label", "Write labels joined by +, or leave it empty",
+               lambda cell: bool(field.levels(cell)))  # fmt: skip
+        yield (
+            f"{PLAIN} stands beside another label",
+            "Keep one of the two",
+            lambda cell: PLAIN not in field.levels(cell) or len(field.levels(cell)) == 1,
+        )
     levels = LEVELS.get(field.role)
     if levels:
         yield "the level is unknown", f"Use one of {', '.join(levels)}", levels.__contains__
@@ -241,7 +249,7 @@ def comparison_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fa
 
 
 def spelling_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
-    """Check that no two levels of a factor differ by case, blanks or composed letters alone.
+    """Check that no two levels of a factor differ by what `plain` does not see.
 
     They would be learned as two.
 
@@ -269,7 +277,7 @@ def spelling_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Faul
             if known != level:
                 row = int(levels.index[levels.eq(level)][0])
                 faults.append(
-                    Fault(file, f"the level differs from {known} by case alone",
+                    Fault(file, f"the level differs from {known} in spelling alone",
                           f"Write {known}, or rename one", row, field.name, level)
                 )  # fmt: skip
     return faults

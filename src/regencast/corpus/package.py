@@ -153,8 +153,8 @@ def inspect_corpus(
             )
             faults += more
         if "synonyms" in beside:
-            levels = None if faults else _levels(frame, schema, vocabulary)
-            synonyms, more = read_synonyms(beside["synonyms"], schema, levels)
+            used = None if faults else _levels(frame, schema)
+            synonyms, more = read_synonyms(beside["synonyms"], schema, used, vocabulary)
             faults += more
     except FaultyInput as error:
         faults += error.faults
@@ -219,11 +219,11 @@ def corpus_digest(
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _levels(frame: pd.DataFrame, schema: Schema, vocabulary: Vocabulary) -> dict[str, set[str]]:
-    """Return by design column the levels that contrasts use, or vocabulary or program define."""
+def _levels(frame: pd.DataFrame, schema: Schema) -> dict[str, set[str]]:
+    """Return by design column the levels that the contrasts use or the program defines."""
     return {
         field.name: {level for cell in frame[field.name].unique() for level in field.levels(cell)}
-        | {*vocabulary.get(field.name, ()), *LEVELS.get(field.role, ())}
+        | {*LEVELS.get(field.role, ())}
         for field in schema.design
     }
 

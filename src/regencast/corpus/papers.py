@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from urllib.parse import unquote
 
 import pandas as pd
 
@@ -12,20 +13,42 @@ from regencast.errors import Fault
 
 #: Reference columns by which a publication is known.
 IDENTIFIERS = ("doi", "pmid", "title")
-#: What people write before an identifier.
-PREFIX = re.compile(
-    r"^(?:https?://(?:dx\.)?doi\.org/|https?://(?:www\.)?pubmed\.ncbi\.nlm\.nih\.gov/|(?:doi|pmid)[:\s]+)"
-)
+#: The identifier within what people write, which may be an address.
+WRITTEN = {
+    "doi": re.compile(r"(10\.\d[\d.]*/\S+)"),
+    "pmid": re.compile(r"^(?:\S*?pubmed\S*?/|pmid[:\s]*)?(\d+)\b"),
+}
 #: What parts the words of a title; it says nothing.
 BETWEEN_WORDS = re.compile(r"\W+")
+WHOLE = re.compile(r"^(\d+)\.0$")
+#: Unicode counts it a symbol, and not among the dashes.
+MINUS = "\u2212"
 NUMBERS = ("mean_treated", "mean_control", "sd_treated", "sd_control")
 #: Rows with the same means and spreads that two studies may share by chance.
 BY_CHANCE = 1
 
 
 def plain(text: str) -> str:
-    """Return a text without what says nothing: case, composition of letters, width of blanks."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    """Return a text without what a reader does not see.
+
+    That is case, composition and width of letters, width of blanks, the kind of a dash, characters
+    without a shape, and the decimal that a spreadsheet gives a whole number.
+
+    Examples
+    --------
+    >>> plain("Zhang\u20102020\u200b"), plain("2.0")
+    ('zhang-2020', '2')
+    """
+    if not text.isascii():
+        text = "".join(map(_shape, unicodedata.normalize("NFKC", text)))
+    return WHOLE.sub(r"\1", " ".join(text.casefold().split()))
+
+
+def _shape(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cf":
+        return ""
+    return "-" if category == "Pd" or character == MINUS else character
 
 
 def paper_keys(cells: pd.Series, name: str) -> pd.Series:
@@ -41,17 +64,14 @@ def paper_keys(cells: pd.Series, name: str) -> pd.Series:
     Returns
     -------
     pandas.Series
-        Text, without the rows whose cell names no paper.
+        Text, without the rows whose cell names no paper (of a DOI, one that holds none).
     """
     text = cells.dropna().astype(str).map(plain)
     if name == "title":
         text = text.str.replace(BETWEEN_WORDS, "", regex=True)
     else:
-        text = text.str.replace(PREFIX, "", regex=True).str.rstrip("./")
-    if name == "pmid":
-        # A spreadsheet writes a number with an empty cell below it as 12345678.0.
-        text = text.str.removesuffix(".0")
-    return text[text.ne("")]
+        text = text.map(unquote).str.extract(WRITTEN[name], expand=False).str.rstrip("./;,")
+    return text[text.notna() & text.ne("")]
 
 
 def study_faults(frame: pd.DataFrame, schema: Schema, file: str) -> list[Fault]:
@@ -94,7 +114,7 @@ def _spelt_alike(study: pd.Series, file: str) -> list[Fault]:
     first: dict[str, str] = {}
     faults = []
     for row, name in study.dropna().drop_duplicates().items():
-        known = first.setdefault(re.sub(r"^(\d+)\.0$", r"\1", plain(str(name))), str(name))
+        known = first.setdefault(plain(str(name)), str(name))
         if known != str(name):
             faults.append(
                 Fault(file, f"the study differs from {known} in spelling alone",

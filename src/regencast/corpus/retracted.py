@@ -15,8 +15,8 @@ from regencast.errors import Fault, FaultyInput, fail
 PAPERS = {"doi": "OriginalPaperDOI", "pmid": "OriginalPaperPubMedID"}
 #: What decides of a paper, in rising order for notices of one day; a correction leaves it standing.
 DECISIONS = ("Expression of concern", "Reinstatement", "Retraction")
-#: What the table writes where it knows no identifier.
-UNKNOWN = ("", "0", "unavailable")
+#: What the table writes where it knows no PMID.
+UNKNOWN = "0"
 
 
 def read_retracted(path: Path) -> dict[str, set[str]]:
@@ -55,7 +55,7 @@ def read_retracted(path: Path) -> dict[str, set[str]]:
         paper = paper_keys(table[column], name)
         latest = table.loc[paper.index].assign(paper=paper).drop_duplicates("paper", keep="last")
         papers = latest.loc[latest["RetractionNature"] == "Retraction", "paper"]
-        retracted[name] = set(papers) - set(UNKNOWN)
+        retracted[name] = set(papers) - {UNKNOWN}
     return retracted
 
 

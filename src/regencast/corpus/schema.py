@@ -247,6 +247,11 @@ def read_schema(package: Path) -> tuple[Schema, Path, dict[str, Path]]:
                 value=str(file),
             )
     fields, faults = _read_fields(str(path), entries)
+    faults += [
+        Fault(str(path), "an entry of missingValues is no text", "Write each as text, alone",
+              column="missingValues", value=str(one))
+        for one in missing if not isinstance(one, str)
+    ]  # fmt: skip
     schema = Schema(str(data.get("name", path.parent.name)), fields, tuple(map(str, missing)))
     faults += _role_faults(str(path), schema)
     if faults:
@@ -306,6 +311,15 @@ def _read_fields(file: str, entries: list) -> tuple[tuple[Field, ...], list[Faul
             faults.append(Fault(file, "its numbers are not written with a point alone",
                                 "Write 1000.5, and take decimalChar and groupChar out",
                                 column=name))  # fmt: skip
+        if "missingValues" in entry:
+            faults.append(Fault(file, "a field has missingValues of its own",
+                                "Write them in the table's schema", column=name,
+                                value=str(entry["missingValues"])))  # fmt: skip
+        group = entry.get("group")
+        if not isinstance(group, str | None):
+            faults.append(Fault(file, "the group is no text", "Name one design factor",
+                                column=name, value=str(group)))  # fmt: skip
+            group = None
         constraints = entry.get("constraints")
         problem = None if constraints is None else constraint_problem(constraints)
         if problem:
@@ -315,7 +329,7 @@ def _read_fields(file: str, entries: list) -> tuple[tuple[Field, ...], list[Faul
             )  # fmt: skip
             constraints = None
         cell = "number" if number else "string"
-        fields.append(Field(name, cell, role, kind, entry.get("group"), compares, constraints))
+        fields.append(Field(name, cell, role, kind, group, compares, constraints))
     return tuple(fields), faults
 
 

@@ -30,9 +30,11 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
     dict
         Plain data, for JSON. ``filled_percent`` is the share of contrasts, and
         ``filled_percent_studies`` of studies, whose cell says something (``not_stated`` does not).
-        ``other_than_none`` counts, by factor that can be ``none``, contrasts with another level.
-        ``factors`` and ``classes`` count the contrasts of each level and of each class of the
-        vocabulary, ``factors_studies`` and ``classes_studies`` their studies.
+        ``variation`` has no line of what the columns cannot tell: directions of a corpus that
+        states none, modifications where no comparator varies labels. ``other_than_none`` counts, by
+        factor that can be ``none``, contrasts with another level. ``factors`` and ``classes`` count
+        the contrasts of each level and of each class of the vocabulary, ``factors_studies`` and
+        ``classes_studies`` their studies.
     """
     levels = {field.name: _levels(corpus, field) for field in corpus.schema.design
               if field.type == "string"}  # fmt: skip
@@ -86,21 +88,33 @@ def _by_value(values: pd.Series) -> dict[str, int]:
 
 def _variation(corpus: Corpus) -> dict[str, int]:
     """Count the contrasts from which more than benefit can be learned."""
-    direction = corpus.role("direction")
-    not_better = direction.notna() & direction.ne("better")
-    modified = pd.Series(False, index=corpus.frame.index)
-    kinds = {field.name: field.kind for field in corpus.schema.fields}
-    for field in corpus.schema.fields:
-        for level, varied in (field.compares or {}).items():
-            if any(kinds[name] == "labels" for name in varied):
-                modified |= corpus.frame[field.name].eq(level)
-    numbers = pd.concat([corpus.role(role).notna() for role in NUMBERS], axis=1).any(axis=1)
-    return {
-        "null, mixed or negative": int(not_better.sum()),
-        "modified against unmodified": int(modified.sum()),
-        "either of these": int((not_better | modified).sum()),
-        "with means, a ratio or an SMD": int(numbers.sum()),
-    }
+    direction, numbers = corpus.role("direction"), [corpus.role(role) for role in NUMBERS]
+    stated, not_better = direction.notna(), direction.notna() & direction.ne("better")
+    modified = _modified(corpus)
+    counts: dict[str, int] = {}
+    if stated.any():
+        counts["stating a direction"] = int(stated.sum())
+        counts["of these null, mixed or negative"] = int(not_better.sum())
+    if modified is not None:
+        counts["modified against unmodified"] = int(modified.sum())
+    if stated.any() and modified is not None:
+        counts["null, mixed, negative or modified"] = int((not_better | modified).sum())
+    if any(corpus.schema.column(role) for role in NUMBERS):
+        told = pd.concat([one.notna() for one in numbers], axis=1).any(axis=1)
+        counts["with means, a ratio or an SMD"] = int(told.sum())
+    return counts
+
+
+def _modified(corpus: Corpus) -> pd.Series | None:
+    """Return which contrasts vary labels; None where no comparator of the schema does."""
+    labels = {field.name for field in corpus.schema.fields if field.kind == "labels"}
+    found = [
+        corpus.frame[field.name].eq(level)
+        for field in corpus.schema.fields
+        for level, varied in (field.compares or {}).items()
+        if labels & set(varied)
+    ]
+    return pd.concat(found, axis=1).any(axis=1) if found else None
 
 
 def _beside(corpus: Corpus) -> dict[str, Any]:

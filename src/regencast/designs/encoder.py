@@ -240,7 +240,9 @@ class DesignEncoder:
 
     def _dose(self, field: Field, designs: pd.DataFrame) -> list[tuple[Feature, np.ndarray]]:
         doses = normalise_dose(designs, self.schema)
-        count = administrations(designs)
+        times = self.schema.field("n_doses")
+        # A note of that name is no part of a design: a model would learn what no design can say.
+        count = administrations(designs) if times and times.is_design else np.ones(len(designs))
         coded = []
         for scale in SCALES:
             single = doses[scale].to_numpy(dtype=float)

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regencast.corpus import Field, Schema
+from regencast.corpus import Field, Schema, normal
 from regencast.corpus.schema import DOSE_ROLES, PLAIN, SIZE_ROLES
 from regencast.corpus.tables import read_text_table
 from regencast.designs import DesignEncoder
 from regencast.designs.dose import UNITS
 from regencast.errors import Fault, FaultyInput, fail
-from regencast.forecasting.understand import meant_columns, normal, understand, written_dose
+from regencast.forecasting.understand import meant_columns, understand, written_dose
 from regencast.forecasting.workbook import no_value, read_sheet
 from regencast.training import Forecaster
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from regencast.corpus import Field
+from regencast.corpus import Field, normal
 from regencast.designs import DesignEncoder
 from regencast.designs.dose import UNITS
 from regencast.errors import fail
@@ -36,18 +36,6 @@ NUMBER = re.compile(
 )
 #: A number with commas between its thousands; a single comma (1,250) may stand for a point.
 THOUSANDS = re.compile(r"^[1-9]\d{0,2}(?:,\d{3}){2,}(?![\d,])")
-
-
-def normal(text: object) -> str:
-    """Return a text without case, spaces, hyphens and underscores, micro signs as u.
-
-    Examples
-    --------
-    >>> normal("hUC-MSC"), normal("1 % O2"), normal("\u00b5g / mL")
-    ('hucmsc', '1%o2', 'ug/ml')
-    """
-    folded = str(text).casefold().replace("\u00b5", "u").replace("\u03bc", "u")
-    return re.sub(r"[\s_\-]+", "", folded)
 
 
 def understand(

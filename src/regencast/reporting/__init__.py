@@ -6,9 +6,10 @@ Must not know: the command line.
 """
 
 from regencast.reporting.diff import Difference, compare_corpora
+from regencast.reporting.example import EXAMPLE, shown_designs
 from regencast.reporting.report import write_report
 from regencast.reporting.store import Version, list_versions, load_model, run_files
-from regencast.reporting.tracking import EXAMPLE, run_training
+from regencast.reporting.tracking import run_training
 
 __all__ = [
     "EXAMPLE",
@@ -19,5 +20,6 @@ __all__ = [
     "load_model",
     "run_files",
     "run_training",
+    "shown_designs",
     "write_report",
 ]

@@ -33,8 +33,11 @@ class Difference:
 
     Attributes
     ----------
-    studies, pooled : dict
-        added, removed and changed studies and pooled estimates, each a list of identifiers.
+    changes : dict
+        Under studies, pooled (estimates), fields (their roles, kinds, groups), vocabulary and
+        synonyms (both as column|level or spelling): added, removed and changed, each a list.
+    digests : tuple of str
+        Of the old and the new edition: they differ by order, too.
     verdicts : tuple of str
         Of the old and the new edition.
     skill, ranks, scores : pandas.DataFrame
@@ -42,8 +45,8 @@ class Difference:
         importance) and proposed design (missing where it has a fault).
     """
 
-    studies: dict[str, list[str]]
-    pooled: dict[str, list[str]]
+    changes: dict[str, dict[str, list[str]]]
+    digests: tuple[str, str]
     verdicts: tuple[str, str]
     skill: pd.DataFrame
     ranks: pd.DataFrame
@@ -58,8 +61,8 @@ class Difference:
             }
             for name in ("skill", "ranks", "scores")
         }
-        named = {"studies": self.studies, "pooled": self.pooled}
-        return {**named, "verdicts": list(self.verdicts), **tables}
+        told = {"digests": list(self.digests), "verdicts": list(self.verdicts)}
+        return {**self.changes, **told, **tables}
 
 
 def compare_corpora(
@@ -97,10 +100,11 @@ def compare_corpora(
         # One edition names them for both: a column may be a factor of the other.
         names = _unlike(design_names(designs, found[1][2].blend.encoder), designs.index)
         scores = pd.DataFrame({n: _scores(f, designs, names) for n, (_, _, f) in _named(found)})
-    studies = _changes(*((corpus.frame, corpus.schema.study) for corpus in corpora))
-    pooled = _changes(*((_estimates(corpus), "pooled_id") for corpus in corpora))
+    before, after = map(_entries, corpora)
+    changes = {name: _changes(before[name], after[name]) for name in before}
+    digests = corpora[0].digest, corpora[1].digest
     verdicts = found[0][1], found[1][1]
-    return Difference(studies, pooled, verdicts, skills, ranks.sort_values("new"), scores)
+    return Difference(changes, digests, verdicts, skills, ranks.sort_values("new"), scores)
 
 
 def _named(pair: list) -> list[tuple[str, Any]]:
@@ -140,8 +144,26 @@ def _unlike(names: list[str], rows: pd.Index) -> list[str]:
     ]
 
 
-def _estimates(corpus: Corpus) -> pd.DataFrame:
-    return pd.DataFrame({"pooled_id": []}) if corpus.pooled is None else corpus.pooled
+def _entries(corpus: Corpus) -> dict[str, tuple[pd.DataFrame, str]]:
+    """Return the tables that a model depends on, each with the column that names its entries."""
+    pooled = pd.DataFrame({"pooled_id": []}) if corpus.pooled is None else corpus.pooled
+    meanings = [
+        (f"{column}|{level}", meaning.definition, meaning.parent)
+        for column, levels in corpus.vocabulary.items()
+        for level, meaning in levels.items()
+    ]
+    spellings = [
+        (f"{column}|{written}", level)
+        for column, levels in corpus.synonyms.items()
+        for written, level in levels.items()
+    ]
+    return {
+        "studies": (corpus.frame, corpus.schema.study),
+        "pooled": (pooled, "pooled_id"),
+        "fields": (pd.DataFrame(corpus.schema.to_dict()["fields"]), "name"),
+        "vocabulary": (pd.DataFrame(meanings, columns=["level", "definition", "parent"]), "level"),
+        "synonyms": (pd.DataFrame(spellings, columns=["written", "level"]), "written"),
+    }
 
 
 def _changes(old: tuple[pd.DataFrame, str], new: tuple[pd.DataFrame, str]) -> dict[str, list[str]]:

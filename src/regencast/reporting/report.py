@@ -12,16 +12,17 @@ from typing import Any
 import pandas as pd
 
 from regencast.errors import fail
+from regencast.training import BUILT_IN
 from regencast.words import readable, readable_level
 
 #: A text of the corpus longer than this is cut in the report.
 LONGEST = 80
 #: Plots in the order of the report: file pattern, section, alternative text, what to see.
 FIGURES = (
-    ("scores.png", "forecasts", "Proposed designs with score and interval",
+    ("scores.png", "forecasts", "Designs with score and interval",
      "Dot: score; line: 90 % interval for a new study of that design; bar: what one would say "
      "without looking at the design. Colour: how near the design lies to published studies."),
-    ("shap_waterfall.png", "forecasts", "How the first proposal's score is reached, by factor",
+    ("shap_waterfall.png", "forecasts", "How the first design's score is reached, by factor",
      "From the average design to this one, in score points; blue raises, orange lowers. The steps "
      "add up to the score."),
     ("observed.png", "skill", "Observed against forecast effects of held-out studies",
@@ -95,6 +96,7 @@ def write_report(folder: Path, path: Path) -> Path:
     environment.filters["level"] = readable_level
     html = environment.get_template("report.html").render(
         run=run,
+        built_in=BUILT_IN,
         figures=_figures(folder / "explain"),
         importance=_rows(folder / "explain/importance.csv"),
         headtohead=_rows(folder / "explain/headtohead.csv"),

@@ -17,13 +17,8 @@ import pandas as pd
 
 from regencast.corpus import Corpus, read_corpus
 from regencast.effects import Effects, read_effects
-from regencast.forecasting import (
-    TEXTS,
-    check_designs,
-    design_names,
-    read_designs,
-    score_designs,
-)
+from regencast.forecasting import TEXTS, score_designs
+from regencast.reporting.example import shown_designs
 from regencast.reporting.report import write_report
 from regencast.reporting.store import CHAMPION, MODEL, choose_experiment, tracking
 from regencast.training import (
@@ -37,8 +32,6 @@ from regencast.training import (
     study_folds,
 )
 from regencast.training.prior import prior_estimates
-
-EXAMPLE = Path("data/proposals/example.csv")
 
 
 def run_training(
@@ -94,7 +87,7 @@ def run_training(
         facts = _facts(experiment, corpus, effects, metrics)
         facts |= {"run_id": run.info.run_id, "verdict": verdict}
         _log_numbers(mlflow, experiment, facts, candidates)
-        designs, names = _example(forecaster, corpus.frame)
+        designs, names, facts["designs"] = shown_designs(forecaster, corpus)
         _write_files(folder, facts, table, candidates)
         place, resamples = folder / "explain", experiment.resamples
         explain(
@@ -139,6 +132,7 @@ def _facts(
         "pooled": pooled,
         "metrics": metrics,
         "experiment": experiment.name,
+        "baseline_by": experiment.baseline_by,
         "seed": experiment.seed,
         "outer_folds": experiment.outer_folds,
         "inner_folds": experiment.inner_folds,
@@ -172,18 +166,6 @@ def _write_files(
     (folder / "run.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     table.to_csv(folder / "out_of_fold.csv", index=False)
     candidates.to_csv(folder / "candidates.csv", index=False)
-
-
-def _example(forecaster: Forecaster, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return the example proposals where they fit the corpus, else its first designs."""
-    encoder = forecaster.blend.encoder
-    columns = [field.name for field in encoder.schema.design]
-    if EXAMPLE.is_file():
-        given = read_designs(EXAMPLE)
-        typed, faults = check_designs(given, encoder, str(EXAMPLE))
-        if not faults and set(given) & set(columns):
-            return typed, design_names(given, encoder)
-    return frame[columns].iloc[:5], [f"contrast {k}" for k in range(1, 6)]
 
 
 def _log_model(mlflow: Any, folder: Path, forecaster: Forecaster, designs: pd.DataFrame) -> None:

@@ -7,7 +7,7 @@ Must not know: plots, the command line.
 
 from regencast.training.blend import Blend
 from regencast.training.crossval import cross_validate
-from regencast.training.experiment import Experiment, read_experiment
+from regencast.training.experiment import BUILT_IN, Experiment, read_experiment
 from regencast.training.folds import read_folds, study_folds
 from regencast.training.forecaster import Forecaster, fit_forecaster
 from regencast.training.metrics import Verdict, judge, skill
@@ -15,6 +15,7 @@ from regencast.training.order import contrast_order
 from regencast.training.storage import load_forecaster, save_forecaster
 
 __all__ = [
+    "BUILT_IN",
     "Blend",
     "Experiment",
     "Forecaster",

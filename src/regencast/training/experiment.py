@@ -13,6 +13,8 @@ from regencast.training.candidate import Candidate, read_candidates
 #: The largest seed that every library takes, less room for those that are counted up from it.
 MOST_SEED = 2**31 - 1
 MOST_ROUNDS = 100_000
+#: Name of what runs without a TOML file; it fits any corpus, so all designs have one baseline.
+BUILT_IN = "built-in"
 PRIORS = ("pooled", "none")
 #: A small grid that spans stiff to supple; the same for every corpus.
 DEFAULT_CANDIDATES: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -52,7 +54,7 @@ class Experiment:
         Where it was read, for messages; empty for one that was not read.
     """
 
-    name: str = "default"
+    name: str = BUILT_IN
     corpus: str = "data/corpus"
     seed: int = 20260101
     outer_folds: int = 10
@@ -65,7 +67,7 @@ class Experiment:
 
 
 def read_experiment(path: Path | None) -> Experiment:
-    """Read an experiment; None gives the default one.
+    """Read an experiment; None gives the built-in one.
 
     Raises
     ------

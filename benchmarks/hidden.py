@@ -39,6 +39,7 @@ def without_numbers(corpus: Corpus, effects: Effects, hidden: np.ndarray) -> Eff
         np.where(hidden, upper, effects.upper),
         effects.variance,
         np.where(hidden, "direction", effects.kind).astype(object),
+        effects.better,
     )
 
 

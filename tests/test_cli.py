@@ -6,7 +6,7 @@ import sys
 import pandas as pd
 import pytest
 
-from conftest import ROOT, run, simulate
+from conftest import ROOT, SMALL_TOML, run, simulate
 
 COLUMNS = (
     "contrast_id,study_id,fold,observed,observed_lower,observed_upper,variance,baseline,"
@@ -128,6 +128,44 @@ def test_training_leaves_a_run_with_children_plots_and_a_champion(trained):
     assert len(run_["children"]) == 2
     assert all({"weight", "inner_r2", "log_score_gain"} <= set(child) for child in run_["children"])
     assert {"out_of_fold.csv", "candidates.csv", "explain"} <= set(run_["files"])
+
+
+def test_training_finds_out_first_what_it_cannot_write(trained):
+    folder, _ = trained
+    (folder / "isfile").write_text("x")
+    result = run("train", "small.toml", "--corpus", "sim", "-o", "isfile", cwd=folder)
+    assert result.returncode == 1 and "isfile: it is a file. Name a folder" in result.stderr
+    (folder / "gone.toml").write_text(SMALL_TOML)
+    code = (
+        "import mlflow\n"
+        "client = mlflow.MlflowClient('sqlite:///experiments/mlflow.db')\n"
+        "client.delete_experiment(client.create_experiment('gone'))"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=folder, check=True)
+    result = run("train", "gone.toml", "--corpus", "sim", cwd=folder)
+    assert result.returncode == 1 and "gone: the experiment was deleted" in result.stderr
+    assert "restore --experiment-id" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_copy_that_fails_costs_no_model(trained):
+    folder, _ = trained
+    again = folder / "again"
+    again.mkdir()
+    shutil.copytree(folder / "experiments", again / "experiments")
+    simulate(again / "sim", n_studies=12)
+    family = 'candidates = [{family = "ridge", reach = 0.1}]'
+    (again / "small.toml").write_text(f"inner_folds = 2\nouter_folds = 2\nresamples = 2\n{family}")
+    (again / "out").mkdir()
+    (again / "out/explain").write_text("in the way")
+    result = run("train", "small.toml", "--corpus", "sim", "-o", "out", cwd=again)
+    assert result.returncode == 1 and "it cannot be used" in result.stderr
+    code = (
+        "import mlflow\n"
+        "client = mlflow.MlflowClient('sqlite:///experiments/mlflow.db')\n"
+        "print(client.get_model_version_by_alias('regencast', 'champion').version)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=again)
+    assert done.stdout.split()[-1] == "2"
 
 
 def test_scores_are_written_and_never_overwritten_unasked(trained):

@@ -71,6 +71,8 @@ def test_the_digest_covers_what_lies_beside_the_contrasts(package):
     [
         (POOLED.replace("1.5", "9"), "outside its own interval"),
         (POOLED.replace("1.5", "much"), "not a number"),
+        (POOLED.replace("1.5", ""), "row 2, column estimate: the estimate is empty"),
+        (POOLED.replace("_url\n", "_url,k_studies\n").replace("page1", "page1,0"), "at least 1"),
         (POOLED.replace("higher", "up"), "higher or lower"),
         (POOLED + POOLED.splitlines()[1] + "\n", "stands twice"),
         (POOLED.replace("measure", "kind"), "the column is missing"),

@@ -158,6 +158,55 @@ def test_the_test_narrows_what_the_spread_leaves_open(package):
     assert found.upper[0] == pytest.approx(hedges_g(12, 10, 1, 1, 8, 8))
 
 
+@pytest.mark.parametrize("stated", ["significant", "not_significant"])
+def test_a_test_of_unknown_sizes_leaves_what_any_of_them_would(package, stated):
+    add_tests(package, m1="11", m2="10", s1="1", s2="1", n1="", n2="",
+              direction="better", significance=stated)  # fmt: skip
+    corpus = read_corpus(package)
+    found = read_effects(corpus)
+    few, many = np.percentile(corpus.role("n_treated").dropna().astype(float), [10, 90])
+    sizes = np.meshgrid(np.arange(few, many + 1), np.arange(few, many + 1))
+    g = hedges_g(11, 10, 1, 1, *sizes)
+    kept = g[(g >= critical_g(*sizes)) == (stated == "significant")]
+    assert found.kind[0] == "bounded" and 0 < len(kept) < g.size
+    assert found.lower[0] <= kept.min() and kept.max() <= found.upper[0]
+
+
+@pytest.mark.parametrize(
+    ("direction", "significance", "better"),
+    [
+        ("better", "significant", 1.0),
+        ("better", "not_stated", 1.0),
+        ("better", "not_significant", 0.5),
+        ("no_difference", "not_stated", 0.5),
+        ("worse", "not_significant", 0.5),
+        ("worse", "significant", 0.0),
+    ],
+)
+def test_a_stated_direction_tells_better_with_and_without_numbers(
+    package, direction, significance, better
+):
+    sign = -1 if direction == "worse" else 1
+    add_tests(package, direction=direction, significance=significance,
+              m1=str(10 + 0.8 * sign), m2="10", s1="1", s2="1")  # fmt: skip
+    numbers = read_effects(read_corpus(package))
+    table = pd.read_csv(package / "contrasts.csv", dtype=str)
+    table.loc[0, ["m1", "m2", "s1", "s2"]] = ""
+    table.to_csv(package / "contrasts.csv", index=False)
+    alone = read_effects(read_corpus(package))
+    assert (numbers.kind[0], alone.kind[0]) == ("measured", "direction")
+    assert numbers.better[0] == alone.better[0] == better
+
+
+@pytest.mark.parametrize(
+    ("mean", "better"), [("13", 1.0), ("10.3", 0.5), ("10", 0.5), ("9.7", 0.5), ("7", 0.0)]
+)
+def test_where_no_direction_is_stated_a_test_tells_better(package, mean, better):
+    add_tests(package, direction="", m1=mean, m2="10", s1="1", s2="1")
+    found = read_effects(read_corpus(package))
+    assert found.kind[0] == "measured" and found.better[0] == better
+
+
 def spread_as(package, kinds):
     """Say of each row what its spread is."""
     path = package / "datapackage.json"

@@ -247,6 +247,7 @@ def test_no_effect_that_says_nothing_is_compared(simulated):
     blank = Effects(
         np.full(len(corpus), np.nan), np.full(len(corpus), -np.inf), np.full(len(corpus), np.inf),
         effects.variance, np.full(len(corpus), "none", dtype=object),
+        np.full(len(corpus), np.nan),
     )  # fmt: skip
     assert compare_within_studies(corpus, blank) == []
 

@@ -258,7 +258,10 @@ def test_what_was_found_gives_the_range_that_an_unclear_spread_leaves(simulated)
     kind = np.array(["bounded"], dtype=object)
     bounds = (np.array([x]) for x in (np.nan, 0.7, 2.1, 0.3))
     direction = corpus.frame["direction"].iloc[0]
-    assert found_text(Effects(*bounds, kind), corpus, 0) == f"{direction}, g 0.70 to 2.10"
+    assert (
+        found_text(Effects(*bounds, kind, np.array([1.0])), corpus, 0)
+        == f"{direction}, g 0.70 to 2.10"
+    )
 
 
 def free_port():

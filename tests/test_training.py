@@ -185,7 +185,7 @@ def test_intervals_cover_new_studies():
         sampling = rng.uniform(0.1, 0.4, len(studies))
         y = rng.gumbel(0, 0.5, 60)[studies] + rng.normal(0, np.sqrt(sampling))
         zero, far = np.zeros(len(y)), np.ones(len(y))
-        effects = Effects(y, y, y, sampling, np.full(len(y), "measured", dtype=object))
+        effects = Effects(y, y, y, sampling, np.full(len(y), "measured", dtype=object), y > 0)
         learned = calibrate(zero, zero, far, effects, studies, sampling, 0.5, 1.2)
         v = rng.uniform(0.1, 0.4, 200)
         new = rng.gumbel(0, 0.5, 200) + rng.normal(0, np.sqrt(v))
@@ -270,7 +270,7 @@ def test_what_cannot_teach_a_model_is_refused_in_words(package):
     corpus = read_corpus(package)
     effects = read_effects(corpus)
     few = np.flatnonzero(np.isin(corpus.studies, np.unique(corpus.studies)[:3]))
-    with pytest.raises(FaultyInput, match="only 3 studies to learn from"):
+    with pytest.raises(FaultyInput, match="only 3 studies to learn from say"):
         fit_forecaster(corpus.take(few), effects.take(few), SMALL)
     odd = replace(SMALL, baseline_by="sorce", file="plan.toml")
     with pytest.raises(FaultyInput, match=r"^plan.toml.*no such category .*sorce"):
@@ -282,11 +282,14 @@ def test_faults_found_in_another_process_stay_whole(package):
     again = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert again.faults == error.faults and str(again) == str(error)
     corpus = read_corpus(package)
-    five = np.unique(corpus.studies)[:5]
-    few = corpus.take(np.isin(corpus.studies, five))
-    folds = np.where(np.isin(few.studies, five[:2]), "a", "b")
-    with pytest.raises(FaultyInput, match=r"only \d studies to learn from") as caught:
-        cross_validate(few, SMALL, folds, jobs=2)
+
+    def read(part):
+        if len(part) < len(corpus):
+            raise error
+        return read_effects(part)
+
+    with pytest.raises(FaultyInput, match="it is wrong") as caught:
+        cross_validate(corpus, SMALL, study_folds(corpus.studies, 3, 1), jobs=2, read=read)
     assert len(caught.value.faults) == 1 and len(str(caught.value).splitlines()) == 1
 
 
@@ -343,7 +346,11 @@ def test_a_group_whose_effects_coincide_keeps_its_prior():
 def test_rows_without_evidence_do_not_dilute_the_log_score():
     table = held_out(30, 0.5)
     silent = table.iloc[:10].assign(
-        observed=np.nan, observed_lower=-np.inf, observed_upper=np.inf, study_id="silent"
+        observed=np.nan,
+        observed_lower=-np.inf,
+        observed_upper=np.inf,
+        observed_better=np.nan,
+        study_id="silent",
     )
     assert skill(pd.concat([table, silent], ignore_index=True))["log_score_gain"] == pytest.approx(
         skill(table)["log_score_gain"]
@@ -358,7 +365,7 @@ def held_out(n_studies, predicted):
     return pd.DataFrame(
         {
             "study_id": np.arange(n_studies), "observed": y, "observed_lower": y,
-            "observed_upper": y, "variance": 0.1, "baseline": 1.0,
+            "observed_upper": y, "observed_better": truth / 2, "variance": 0.1, "baseline": 1.0,
             "predicted": 1.0 + predicted * (truth - 1.0), "low90": -1.0, "high90": 3.0,
             "true_sd": 1.0,
         }
@@ -390,8 +397,8 @@ def told(better, baseline, predicted):
         {
             "study_id": np.arange(len(better)), "observed": np.nan,
             "observed_lower": np.where(better, 0.9, -np.inf),
-            "observed_upper": np.where(better, np.inf, 0.0), "variance": 0.3, "true_sd": 0.8,
-            "baseline": baseline, "predicted": predicted,
+            "observed_upper": np.where(better, np.inf, 0.0), "observed_better": better * 1.0,
+            "variance": 0.3, "true_sd": 0.8, "baseline": baseline, "predicted": predicted,
         }
     )  # fmt: skip
 

@@ -44,39 +44,25 @@ def read_pooled(path: Path) -> tuple[pd.DataFrame, list[Fault]]:
     if faults:
         return text, faults
     frame = text.replace("", None).astype(object)
+
+    def tell(wrong: pd.Series, column: str, problem: str, remedy: str) -> None:
+        faults.extend(
+            Fault(file, problem, remedy, int(row), column, text[column][row] or None)
+            for row in frame.index[wrong]
+        )
+
     for name in (name for name in NUMBERS if name in frame):
         numbers = pd.to_numeric(frame[name], errors="coerce")
-        bad = frame.index[frame[name].notna() & ~np.isfinite(numbers)]
-        faults += [
-            Fault(file, "it is not a number", "Write a plain number", int(r), name, frame[name][r])
-            for r in bad
-        ]
+        bad = frame[name].notna() & ~np.isfinite(numbers)
+        tell(bad, name, "it is not a number", "Write a plain number")
         frame[name] = numbers.astype(float)
-    for row, name in frame["pooled_id"][frame["pooled_id"].duplicated()].items():
-        faults.append(
-            Fault(file, "the identifier stands twice", "Rename one", int(row), "pooled_id", name)
-        )
+    tell(frame["pooled_id"].duplicated(), "pooled_id", "the identifier stands twice", "Rename one")
+    tell(text["estimate"] == "", "estimate", "the estimate is empty", "Enter it, or drop the row")
     outside = (frame["estimate"] < frame["ci_low"]) | (frame["estimate"] > frame["ci_high"])
-    for row in frame.index[outside]:
-        faults.append(
-            Fault(
-                file,
-                "the estimate lies outside its own interval",
-                "Read the source again",
-                int(row),
-                "estimate",
-                f"{frame['estimate'][row]:g}",
-            )
-        )
-    for row in frame.index[~frame["outcome_better"].isin(["higher", "lower"])]:
-        faults.append(
-            Fault(
-                file,
-                "it must be higher or lower",
-                "Say which direction is better",
-                int(row),
-                "outcome_better",
-                str(frame["outcome_better"][row]),
-            )
-        )
+    tell(outside, "estimate", "the estimate lies outside its own interval", "Read the source again")
+    if "k_studies" in frame:
+        remedy = "Enter how many studies were pooled, or leave it empty"
+        tell(frame["k_studies"] < 1, "k_studies", "it must be at least 1", remedy)
+    sideless = ~frame["outcome_better"].isin(["higher", "lower"])
+    tell(sideless, "outcome_better", "it must be higher or lower", "Say which direction is better")
     return frame, faults

@@ -53,6 +53,10 @@ class Effects:
         Sampling variance of the observed g (at the bound nearest zero where only a bound is known).
     kind : ndarray of str
         One of `KINDS`.
+    better : ndarray
+        1 where treated animals did better and 0 where they did worse, by the stated direction and
+        its test, else by what a test of g would say; 0.5 where no difference is shown, NaN where
+        nothing is known.
     """
 
     point: Floats
@@ -60,6 +64,7 @@ class Effects:
     upper: Floats
     variance: Floats
     kind: np.ndarray
+    better: Floats
 
     def __len__(self) -> int:
         """Return the number of contrasts."""
@@ -83,6 +88,7 @@ class Effects:
             self.upper[rows],
             self.variance[rows],
             self.kind[rows],
+            self.better[rows],
         )
 
     def targets(self) -> Floats:
@@ -109,7 +115,7 @@ def read_effects(corpus: Corpus) -> Effects:
     """
     n1, n2 = _group_sizes(corpus)
     low, high = _from_direction(corpus, n1, n2)
-    least, most = _from_unclear_spread(corpus, low, high)
+    least, most = _from_unclear_spread(corpus)
     sources = (
         ("measured", *_point(*_from_means(corpus))),
         ("meta_analytic", *_point(*_from_smd(corpus, n1, n2))),
@@ -126,7 +132,12 @@ def read_effects(corpus: Corpus) -> Effects:
         kind[rows] = name
         lower[rows], upper[rows], variance[rows] = bottom[rows], top[rows], v[rows]
     point = np.where(np.isin(kind, POINT_KINDS), lower, np.nan)
-    return Effects(point, lower, upper, variance, kind)
+    # Where no direction is stated, a test of the number tells one.
+    stated = np.isfinite(low) | np.isfinite(high)
+    bound = np.where(stated, 0.0, critical_g(n1, n2))
+    sides = np.where(stated, low, lower) >= bound, np.where(stated, high, upper) <= -bound
+    better = np.select([kind == "none", *sides], [np.nan, 1.0, 0.0], 0.5)
+    return Effects(point, lower, upper, variance, kind, better)
 
 
 def _point(g: Floats, variance: Floats) -> tuple[Floats, Floats, Floats]:
@@ -190,12 +201,12 @@ def _from_means(corpus: Corpus) -> tuple[Floats, Floats]:
     return g, hedges_variance(g, n1, n2)
 
 
-def _from_unclear_spread(corpus: Corpus, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+def _from_unclear_spread(corpus: Corpus) -> tuple[Floats, Floats]:
     """Return the least and the greatest g of group means whose spread can be read in several ways.
 
     A spread without its kind is an SD or a standard error, and an unreported group size any that
-    is usual. The truth lies between the extremes, and within the bounds of the direction (``low``,
-    ``high``) where these leave room.
+    is usual. The truth lies between the extremes, and within the bounds of the direction, the
+    widest of any such size, where these leave room.
     """
     stated = _kinds_of_spread(corpus)
     treated, control = _plausible_sizes(corpus, "treated"), _plausible_sizes(corpus, "control")
@@ -206,6 +217,8 @@ def _from_unclear_spread(corpus: Corpus, low: Floats, high: Floats) -> tuple[Flo
             kinds = np.where(pd.isna(stated), kind, stated)
             readings.append(_g_of_means(corpus, n1, n2, kinds))
     least, most = np.min(readings, axis=0), np.max(readings, axis=0)
+    bounds = [_from_direction(corpus, *sizes) for sizes in zip(treated, control, strict=True)]
+    low, high = np.min(bounds, axis=0)[0], np.max(bounds, axis=0)[1]
     inner = np.maximum(least, low), np.minimum(most, high)
     room = inner[0] <= inner[1]
     return np.where(room, inner[0], least), np.where(room, inner[1], most)

@@ -45,17 +45,16 @@ def draw_reliability(table: pd.DataFrame, path: Path) -> Path | None:
     """Draw how often "better" was observed against the forecast chance of it; None with too few.
 
     The chance that the observed effect is above zero is Phi(forecast / sqrt(true_sd^2 + v)); a
-    study that found no difference counts half.
+    study that found no difference counts half, for it lies as likely a little above as below.
     """
-    known = table[np.isfinite(table["observed_lower"]) | np.isfinite(table["observed_upper"])]
+    known = table[table["observed_better"].notna()]
     if len(known) < 5 * BINS:
         return None
     chance = norm.cdf(known["predicted"] / np.sqrt(known["true_sd"] ** 2 + known["variance"]))
-    # A study that found no difference lies as likely a little above zero as below.
-    above = (known["observed_lower"] >= 0).to_numpy(dtype=float)
-    better = np.where((known["observed_lower"] < 0) & (known["observed_upper"] > 0), 0.5, above)
     bins = pd.qcut(chance, BINS, duplicates="drop", labels=False)
-    cells = pd.DataFrame({"bin": bins, "chance": chance, "better": better}).groupby("bin")
+    cells = pd.DataFrame(
+        {"bin": bins, "chance": chance, "better": known["observed_better"]}
+    ).groupby("bin")
     mean, share, count = cells["chance"].mean(), cells["better"].mean(), cells.size()
     # Wilson's interval of a share (Wilson 1927, J Am Stat Assoc 22:209-212).
     z2 = norm.ppf(0.5 + LEVEL / 2) ** 2

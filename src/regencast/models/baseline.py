@@ -147,13 +147,17 @@ def fit_mean(targets: Targets, weight: Floats, prior: Prior | None) -> tuple[flo
     Returns
     -------
     mean, tau2 : float
+
+    Raises
+    ------
+    ValueError
+        If the likelihood is no number, as under a prior that is none.
     """
     points = targets.lower[targets.points]
     centre = float(np.mean(points)) if len(points) else (prior or WEAK).mean
-    spread = float(np.var(points)) if len(points) > 1 else (prior or WEAK).tau ** 2
     # A spread that the prior pins needs no search; else it may lie at zero or well above it.
     pinned = prior is not None and prior.log_tau_sd < PINNED
-    scale = prior.tau if prior and pinned else np.sqrt(max(spread, 1e-8))
+    scale = prior.tau if prior and pinned else _unit(points, targets.variance, prior)
 
     def loss(theta: Floats) -> tuple[float, Floats]:
         mean, log_tau = theta[0] * scale + centre, theta[1]
@@ -188,7 +192,15 @@ def fit_mean(targets: Targets, weight: Floats, prior: Prior | None) -> tuple[flo
         ),
         key=lambda result: result.fun,
     )
+    if not np.isfinite(best.fun):
+        raise ValueError("the likelihood of mean and spread is no finite number")
     return float(best.x[0] * scale + centre), float(np.exp(2 * best.x[1]) * scale**2)
+
+
+def _unit(points: Floats, variance: Floats, prior: Prior | None) -> float:
+    """Return the unit in which the spread is searched: points that coincide must not shrink it."""
+    spread = float(np.std(points)) if len(points) else 0.0
+    return max(spread, float(np.sqrt(np.median(variance))), prior.tau if prior else 0.0, 1e-4)
 
 
 def checked_targets(y: ArrayLike, n: int) -> Targets:

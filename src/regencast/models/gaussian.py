@@ -15,7 +15,7 @@ from regencast.models.residual import ResidualRegressor
 #: and of b: wide, so that they only keep the search finite.
 PRIOR_MEAN = np.log([0.5, 0.5, 0.5, 0.15])
 PRIOR_SD = np.array([1.5, 1.5, 1.5, 1.0])
-#: Above this number of rows the cubic cost is not worth its share of a blend.
+#: Of more rows the cubic cost is not worth its share of a blend: studies are drawn by lot.
 MAX_ROWS = 2000
 #: A number further out than this, in standard deviations, is no further for being further.
 FAR = 3.0
@@ -57,7 +57,8 @@ class StudyProcess(ResidualRegressor):
         start: Floats,
         studies: np.ndarray,
     ) -> None:
-        kept = np.flatnonzero(weight > 0)[:MAX_ROWS]
+        kept = np.flatnonzero(weight > 0)
+        kept = kept[_drawn(studies[kept])]
         residual = (targets.lower - start)[kept]
         noise = (targets.variance / np.maximum(weight, 1e-12))[kept]
         names = studies[kept]
@@ -97,6 +98,14 @@ class StudyProcess(ResidualRegressor):
         missing = np.isnan(X)
         values = (np.where(missing, self.centre_, X) - self.centre_) / self.scale_
         return np.hstack([np.clip(values, -FAR, FAR), missing])
+
+
+def _drawn(studies: np.ndarray) -> np.ndarray:
+    """Return the rows to learn from, in their order: all, or ``MAX_ROWS`` study by study by lot."""
+    names, place = np.unique(studies, return_inverse=True)
+    rng = np.random.default_rng(0)
+    lot, within = rng.permutation(len(names))[place], rng.permutation(len(studies))
+    return np.sort(np.lexsort((within, lot))[:MAX_ROWS])
 
 
 def _covariance(

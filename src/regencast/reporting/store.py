@@ -32,8 +32,23 @@ def tracking() -> Any:
 
 
 def choose_experiment(mlflow: Any, name: str) -> None:
-    """Make the experiment the current one; artifacts of a local store lie beside it."""
-    if mlflow.get_experiment_by_name(name) is None:
+    """Make the experiment the current one; artifacts of a local store lie beside it.
+
+    Raises
+    ------
+    FaultyInput
+        If it was deleted in MLflow.
+    """
+    known = mlflow.get_experiment_by_name(name)
+    if known is not None and known.lifecycle_stage == "deleted":
+        raise fail(
+            name,
+            "the experiment was deleted in MLflow",
+            "Give it another name in the experiment file, or restore it: `mlflow experiments "
+            f"restore --experiment-id {known.experiment_id}`, with MLFLOW_TRACKING_URI set to the "
+            "store",
+        )
+    if known is None:
         # mlflow itself sets MLFLOW_TRACKING_URI, so the address tells whose store it is.
         local = mlflow.get_tracking_uri().endswith("experiments/mlflow.db")
         place = (STORE / "artifacts").resolve().as_uri() if local else None

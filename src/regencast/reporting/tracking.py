@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import pandas as pd
 
 from regencast.corpus import Corpus, read_corpus
 from regencast.effects import Effects, read_effects
+from regencast.errors import fail
 from regencast.forecasting import TEXTS, score_designs
 from regencast.reporting.example import shown_designs
 from regencast.reporting.report import write_report
@@ -58,54 +60,54 @@ def run_training(
     -------
     dict
         run_id, verdict, metrics, model (its address) and the fitted weights.
+
+    Raises
+    ------
+    FaultyInput
+        If the corpus is faulty or cannot teach a model; or, before anything is computed, if
+        ``output`` cannot be filled or the experiment was deleted in MLflow.
     """
     # Plots need libraries that take a while to load, and only training draws any here.
-    from regencast.explaining import (
-        draw_coverage,
-        draw_observed,
-        draw_reliability,
-        explain,
-        is_explained,
-        remove_earlier,
-    )
+    from regencast.explaining import draw_coverage, draw_observed, draw_reliability, explain
 
+    if output:
+        _may_fill(output)
     corpus = read_corpus(package)
     effects = read_effects(corpus)
     mlflow = tracking()
+    choose_experiment(mlflow, experiment.name)
     folds = study_folds(corpus.studies, experiment.outer_folds, experiment.seed)
     table = cross_validate(corpus, experiment, folds, progress=progress, cluster=cluster)
     metrics = skill(table)
     forecaster, candidates = fit_forecaster(corpus, effects, experiment)
     verdict = judge(table, experiment.seed, forecaster.blend.departs).sentence
     forecaster = replace(forecaster, verdict=verdict)
-    choose_experiment(mlflow, experiment.name)
     tags = {"verdict": verdict, "corpus_digest": corpus.digest}
-    with mlflow.start_run(tags=tags) as run, tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch:
         # A temporary folder is closed to others; what is copied from it must not be.
         folder = Path(scratch) / "run"
         folder.mkdir()
-        facts = _facts(experiment, corpus, effects, metrics)
-        facts |= {"run_id": run.info.run_id, "verdict": verdict}
-        _log_numbers(mlflow, experiment, facts, candidates)
-        designs, names, facts["designs"] = shown_designs(forecaster, corpus)
-        _write_files(folder, facts, table, candidates)
-        place, resamples = folder / "explain", experiment.resamples
-        explain(
-            forecaster, corpus, effects, designs, names, place, resamples,
-            progress=progress, cluster=cluster,
-        )  # fmt: skip
-        for draw in (draw_observed, draw_reliability, draw_coverage):
-            draw(table, place / f"{draw.__name__.removeprefix('draw_')}.png")
-        write_report(folder, folder / "report.html")
-        mlflow.log_artifacts(str(folder))
+        with mlflow.start_run(tags=tags) as run:
+            facts = _facts(experiment, corpus, effects, metrics)
+            facts |= {"run_id": run.info.run_id, "verdict": verdict}
+            _log_numbers(mlflow, experiment, facts, candidates)
+            designs, names, facts["designs"] = shown_designs(forecaster, corpus)
+            _write_files(folder, facts, table, candidates)
+            place, resamples = folder / "explain", experiment.resamples
+            explain(
+                forecaster, corpus, effects, designs, names, place, resamples,
+                progress=progress, cluster=cluster,
+            )  # fmt: skip
+            for draw in (draw_observed, draw_reliability, draw_coverage):
+                draw(table, place / f"{draw.__name__.removeprefix('draw_')}.png")
+            write_report(folder, folder / "report.html")
+            mlflow.log_artifacts(str(folder))
+            model = Path(scratch) / "model"
+            save_forecaster(forecaster, model)
+            _log_model(mlflow, model, forecaster, designs)
+        # The copy comes last: a full disk must not cost the model.
         if output:
-            again = is_explained(output / "explain")
-            shutil.copytree(folder, output, dirs_exist_ok=True)
-            if again:
-                remove_earlier(output / "explain", list(place.iterdir()))
-        model = Path(scratch) / "model"
-        save_forecaster(forecaster, model)
-        _log_model(mlflow, model, forecaster, designs)
+            _copy(folder, output)
     return {
         "run_id": run.info.run_id,
         "verdict": verdict,
@@ -113,6 +115,25 @@ def run_training(
         "model": CHAMPION,
         "weights": dict(zip(candidates["candidate"], candidates["weight"], strict=True)),
     }
+
+
+def _may_fill(output: Path) -> None:
+    """Refuse a folder that cannot be made or written to."""
+    nearest = next(place for place in (output, *output.parents) if place.exists())
+    if not nearest.is_dir():
+        raise fail(nearest, "it is a file", "Name a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise fail(nearest, "you may not write to this folder", "Name another")
+
+
+def _copy(folder: Path, output: Path) -> None:
+    """Copy a run's files, and remove the plots of an earlier run that this one has not."""
+    from regencast.explaining import is_explained, remove_earlier
+
+    again = is_explained(output / "explain")
+    shutil.copytree(folder, output, dirs_exist_ok=True)
+    if again:
+        remove_earlier(output / "explain", list((folder / "explain").iterdir()))
 
 
 def _facts(

@@ -104,6 +104,9 @@ def _candidate(path: Path, entry: dict[str, Any]) -> Candidate:
             wrong = "it must be false: a process learns from measured rows"
         if wrong:
             raise fail(path, wrong, "Correct it", column=name, value=str(value))
+        if name in ABOVE_ZERO or name in FROM_ZERO:
+            # To scikit-learn a whole 1 is a count, and 1.0 a share.
+            settings[name] = float(value)
     return Candidate(family, tuple(settings.items()))
 
 

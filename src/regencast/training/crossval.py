@@ -11,7 +11,7 @@ from regencast.corpus import Corpus
 from regencast.effects import Effects, read_effects
 from regencast.errors import fail
 from regencast.tasks import run_each
-from regencast.training.enough import require_teachable
+from regencast.training.enough import require_rest_teachable, require_teachable
 from regencast.training.experiment import Experiment
 from regencast.training.forecaster import fit_forecaster
 
@@ -49,12 +49,14 @@ def cross_validate(
     pandas.DataFrame
         One row per contrast, in the corpus's order: contrast_id, study_id, fold, observed,
         observed_lower, observed_upper, variance, baseline, predicted, low90, high90; then
-        true_sd, remoteness and support, as `Forecaster.forecast` gives them.
+        true_sd, remoteness and support, as `Forecaster.forecast` gives them; then observed_better,
+        as `Effects.better`.
 
     Raises
     ------
     FaultyInput
-        If there is only one fold, or the corpus cannot teach a model of the experiment.
+        If there is only one fold, or the corpus, or what a fold leaves of it, cannot teach a model
+        of the experiment.
     """
     names = list(dict.fromkeys(folds))
     if len(names) < 2:
@@ -62,6 +64,7 @@ def cross_validate(
                    "Add studies")  # fmt: skip
     effects = read(corpus)
     require_teachable(corpus, effects, experiment)
+    require_rest_teachable(corpus, effects, folds)
     tasks = [(folds == name,) for name in names]
     parts = []
     for part in run_each(_one_fold, (corpus, experiment, read), tasks, jobs, cluster):
@@ -79,7 +82,7 @@ def cross_validate(
             "variance": effects.variance,
         }
     )
-    return table.join(forecast)
+    return table.join(forecast).assign(observed_better=effects.better)
 
 
 def _one_fold(

@@ -37,3 +37,24 @@ def require_teachable(corpus: Corpus, effects: Effects, experiment: Experiment) 
             f"only {len(studies)} studies to learn from say anything of an effect",
             f"At least {LEAST_STUDIES} are needed, and far more to learn anything of use",
         )
+
+
+def require_rest_teachable(corpus: Corpus, effects: Effects, folds: np.ndarray) -> None:
+    """Refuse folds of which one leaves too few studies to learn from.
+
+    Raises
+    ------
+    FaultyInput
+        If without some fold fewer than four studies say anything of an effect.
+    """
+    for fold in dict.fromkeys(folds):
+        rest = corpus.studies[effects.informative & (folds != fold)]
+        studies = np.unique(rest.astype(str))
+        if len(studies) < LEAST_STUDIES:
+            raise fail(
+                corpus.folder,
+                f"without fold {fold} only {len(studies)} studies that say anything of an effect "
+                "are left to learn from",
+                f"At least {LEAST_STUDIES} are needed: make more folds (outer_folds) of fewer "
+                "studies, or add studies",
+            )

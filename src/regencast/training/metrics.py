@@ -33,7 +33,8 @@ def skill(table: pd.DataFrame) -> dict[str, float]:
         width_ratio (mean width over that of the random-effects prediction interval
         ``2 z sqrt(tau2 + v)``). On all rows that say anything: log_score_gain (mean log score over
         the baseline's, both with the model's spread), auc and auc_baseline (chance that a row
-        whose evidence is "better" is forecast above one whose evidence is not). Counts:
+        whose evidence is "better", `Effects.better`, is forecast above one whose evidence is not).
+        Counts:
         n_measured, n_studies. What too few studies (19 with measured rows) support is left out.
     """
     rows = table[table["observed"].notna()]
@@ -211,9 +212,8 @@ def _log_score_gain(table: pd.DataFrame) -> pd.Series:
 
 def _ranking(table: pd.DataFrame) -> dict[str, float]:
     """Return how well forecast and baseline tell "better" from "not better"."""
-    said = np.isfinite(table["observed_lower"]) | np.isfinite(table["observed_upper"])
-    rows = table[said]
-    better = (rows["observed_lower"] >= 0).to_numpy()
+    rows = table[table["observed_better"].notna()]
+    better = (rows["observed_better"] == 1).to_numpy()
     if min(better.sum(), (~better).sum()) < MIN_EACH:
         return {}
     alike = np.ones(len(rows))
@@ -241,7 +241,7 @@ def _auc(order: np.ndarray, better: np.ndarray, weight: np.ndarray) -> float:
 
 def _resampled_leads(rows: pd.DataFrame, seed: int) -> np.ndarray:
     """Return the model's AUC less the baseline's over resamples of whole studies."""
-    better = (rows["observed_lower"] >= 0).to_numpy()
+    better = (rows["observed_better"] == 1).to_numpy()
     model, baseline = _order(rows["predicted"]), _order(rows["baseline"])
     place, drawn = _resamples(rows["study_id"], seed)
     leads = [

@@ -82,7 +82,8 @@ def prior_from_pooled(pooled: pd.DataFrame, by: str, levels: tuple[str, ...]) ->
 def prior_estimates(pooled: pd.DataFrame) -> pd.DataFrame:
     """Return the estimates that the prior rests on: standardised differences against a control."""
     texts = {name: pooled[name].astype(str).str.casefold() for name in ("measure", "comparator")}
-    return pooled[(texts["measure"] == "smd") & (texts["comparator"] == "control")]
+    told = pooled["estimate"].notna()
+    return pooled[told & (texts["measure"] == "smd") & (texts["comparator"] == "control")]
 
 
 def pooled_sources(kept: pd.DataFrame) -> pd.Series:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from regencast.corpus import read_corpus
+from regencast.designs import DesignEncoder
 from regencast.effects import read_effects
 from regencast.forecasting import read_designs, score_designs
 from regencast.training import Experiment, fit_forecaster
@@ -108,6 +109,13 @@ def parted(simulated):
     both = support.designs[:, [names.index("source=A"), names.index("colour=green")]].all(axis=1)
     support = replace(support, points=support.points[~both], studies=support.studies[~both])
     return replace(model, support=support)
+
+
+@pytest.fixture(scope="session")
+def shipped():
+    """An encoder of the shipped corpus, whose dose, unlike the simulated one, is `dose_value`."""
+    corpus = read_corpus(ROOT / "data/corpus")
+    return DesignEncoder(corpus.schema).fit(corpus.frame, corpus.studies)
 
 
 @pytest.fixture

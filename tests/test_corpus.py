@@ -437,6 +437,19 @@ def test_a_table_without_a_header_that_can_be_read_gets_a_message(package, text)
         read_corpus(package)
 
 
+def test_a_blank_first_line_is_no_empty_file(package):
+    path = package / "contrasts.csv"
+    path.write_text(",,\n" + path.read_text())
+    with pytest.raises(FaultyInput, match="row 1: the row is blank"):
+        read_corpus(package)
+
+
+def test_empty_columns_without_a_name_are_no_part_of_a_table(package):
+    path, before = package / "contrasts.csv", read_corpus(package).frame
+    path.write_text("".join(f"{line},,\n" for line in path.read_text().splitlines()))
+    pd.testing.assert_frame_equal(read_corpus(package).frame, before)
+
+
 NOTICES = "RetractionDate,RetractionNature,OriginalPaperDOI,OriginalPaperPubMedID\n"
 
 

@@ -1,14 +1,14 @@
 """Designs as scientists write them: tables, spelling, units, and what is refused."""
 
+import zipfile
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from openpyxl import Workbook
 
-from conftest import ROOT, SYNONYMS, scored
-from regencast.corpus import read_corpus
-from regencast.designs import DesignEncoder
+from conftest import SYNONYMS, scored
 from regencast.errors import FaultyInput
 from regencast.forecasting import (
     check_designs,
@@ -18,7 +18,9 @@ from regencast.forecasting import (
     score_designs,
     understand,
 )
+from regencast.forecasting.designs import unknown_doses
 from regencast.forecasting.stream import parquet_chunks, score_chunks
+from regencast.forecasting.unknown import taken_for_granted
 
 
 @pytest.mark.parametrize(
@@ -106,6 +108,72 @@ def test_a_blank_row_of_a_workbook_is_no_design(tmp_path):
     table = pd.DataFrame({"source": ["A", None, "B"], "n1": ["8", None, "9"]})
     table.to_excel(tmp_path / "designs.xlsx", index=False)
     assert read_designs(tmp_path / "designs.xlsx").index.tolist() == [2, 4]
+
+
+def test_a_merged_cell_says_in_every_row_what_a_reader_sees(tmp_path):
+    book = Workbook()
+    rows = [["source", "colour", "n1", "mine"], ["A", "red", 8], [None, None, 9], ["B", "red", 8]]
+    for row in [*rows, [None, "green", 7], [None, None, None]]:
+        book.active.append(row)
+    for merged in ("A2:A3", "B2:B3", "A4:A6", "D1:D6", "H2:H9"):
+        book.active.merge_cells(merged)
+    book.save(tmp_path / "designs.xlsx")
+    found = read_designs(tmp_path / "designs.xlsx")
+    assert found["source"].tolist() == ["A", "A", "B", "B"] and found.index.tolist() == [2, 3, 4, 5]
+    assert found["colour"].tolist() == ["red", "red", "red", "green"]
+    assert found["n1"].tolist() == ["8", "9", "8", "7"] and found["mine"].isna().all()
+
+
+def test_merged_whole_columns_are_refused_before_they_fill_the_memory(tmp_path):
+    book = Workbook()
+    book.active.append(["source"])
+    book.save(tmp_path / "plain.xlsx")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.xlsx") as plain,
+        zipfile.ZipFile(tmp_path / "merged.xlsx", "w") as merged,
+    ):
+        for name in plain.namelist():
+            cells = b'</sheetData><mergeCells><mergeCell ref="A2:XFD1048576"/></mergeCells>'
+            merged.writestr(name, plain.read(name).replace(b"</sheetData>", cells))
+    with pytest.raises(FaultyInput, match="Unmerge"):
+        read_designs(tmp_path / "merged.xlsx")
+
+
+def test_columns_without_a_name_are_read_from_csv_as_from_a_workbook(tmp_path):
+    rows = [["idea", None, "source", None, None], ["x", None, "A", "mine", None]]
+    table = pd.DataFrame(rows)
+    table.to_excel(tmp_path / "designs.xlsx", index=False, header=False)
+    table.to_csv(tmp_path / "designs.csv", index=False, header=False)
+    workbook, csv = (read_designs(tmp_path / f"designs.{kind}") for kind in ("xlsx", "csv"))
+    assert list(csv) == ["idea", "source", "column 4"]
+    assert csv.to_numpy().tolist() == workbook.to_numpy().tolist() == [["x", "A", "mine"]]
+
+
+@pytest.mark.parametrize(
+    ("header", "meant"),
+    [
+        ("dose_mg", "dose_value with dose_unit"), ("Dose (\u00b5g)", "dose_value with dose_unit"),
+        ("particles", "dose_value with dose_unit"), ("volume_ml", "volume_ul in ul"),
+        ("follow-up", "follow_up_weeks in weeks"), ("number of doses", "n_doses"),
+        ("animals per group", "n_treated"), ("n control group", "n_control"),
+        ("EV source (cells)", "ev_source"), ("cell source", "ev_source"),
+        ("EV type (kind)", "ev_type"), ("Species/strain", "species"), ("disease model", "model"),
+    ],
+)  # fmt: skip
+def test_a_header_with_a_unit_or_words_of_a_column_is_told_and_not_read(shipped, header, meant):
+    frame = pd.DataFrame({"mine": ["x"], header: ["5"]})
+    assert misspelt_columns(frame, shipped) == {header: meant}
+    understood, said = understand(frame, shipped, {})
+    assert list(understood) == list(frame)
+    assert said.iloc[0] == f"column {header} is not read ({meant} is a column)"
+
+
+def test_columns_of_the_users_own_and_those_beside_the_one_they_name_are_not_told(shipped):
+    own = ["idea", "name", "notes", "group", "EVs", "cost", "arm", "1", "--"]
+    frame = pd.DataFrame([["x"] * len(own)], columns=own)
+    assert not misspelt_columns(frame, shipped)
+    beside = {"tissue": "skin", "tissue notes": "x", "dose_value": "1", "dose note": "x"}
+    assert not misspelt_columns(frame.assign(**beside), shipped)
 
 
 def test_a_misspelt_column_is_told_and_one_of_the_users_own_is_not(forecaster, tmp_path):
@@ -200,13 +268,6 @@ def test_a_single_comma_is_nobodys_guess(forecaster, written, meant):
     assert meant is None or typed["dose"].iloc[0] == meant
 
 
-@pytest.fixture
-def shipped():
-    """An encoder of the shipped corpus, whose dose, unlike the simulated one, is `dose_value`."""
-    corpus = read_corpus(ROOT / "data/corpus")
-    return DesignEncoder(corpus.schema).fit(corpus.frame, corpus.studies)
-
-
 def test_the_dose_is_known_by_the_name_of_its_factor(shipped):
     frame = pd.DataFrame({"tissue": ["skin"], "Dose": ["0.1 mg"]})
     meant, said = understand(frame, shipped, {})
@@ -224,3 +285,42 @@ def test_none_stands_alone_and_a_cell_without_a_label_is_open(shipped):
     assert [fault.row for fault in faults] == [0, 1]
     assert "none stands beside another label" in faults[0].problem
     assert typed["preconditioning"].iloc[3] is None and "left open" in said.iloc[3]
+
+
+def test_a_volume_of_0_is_no_dose_and_told_as_a_dose_of_0_is(shipped):
+    frame = pd.DataFrame(
+        {
+            "dose_value": ["100", "100", "100", "0"],
+            "dose_unit": ["ug_per_ml", "ug_per_ml", "ug", "ug"],
+            "volume_ul": ["0", "50", "0", None],
+        }
+    )
+    typed, faults = check_designs(frame, shipped, "x")
+    told = taken_for_granted(typed, shipped.schema)
+    assert told.str.contains("of 0 is no dose").tolist() == [True, False, False, True]
+    assert "volume_ul of 0" in told.iloc[0] and not faults
+    without = unknown_doses(typed, shipped.schema, "x")
+    assert [(fault.row, fault.column) for fault in without] == [(0, "volume_ul")]
+
+
+@pytest.mark.parametrize(
+    ("column", "written", "said"),
+    [
+        ("n_treated", "8.5", "it is not a whole number"), ("n_treated", "8.0", None),
+        ("n_doses", "0.5", "it is not one administration"), ("n_doses", "2.5", "not a whole"),
+        ("n_doses", "0", "it is not one administration"), ("n_doses", "1", None),
+        ("follow_up_weeks", "8.5", None),
+    ],
+)  # fmt: skip
+def test_animals_and_administrations_are_counted_in_whole_numbers(shipped, column, written, said):
+    _, faults = check_designs(pd.DataFrame({column: [written]}), shipped, "x")
+    assert [fault.column for fault in faults] == ([column] if said else [])
+    assert said is None or said in faults[0].problem
+
+
+@pytest.mark.parametrize("written", ["NA", "nan", "n/a", "unknown", "-"])
+@pytest.mark.parametrize("column", ["tissue", "preconditioning", "n_treated", "dose_value"])
+def test_what_is_not_known_is_left_empty(shipped, column, written):
+    frame = pd.DataFrame({column: [written], "dose_unit": ["ug"]})
+    _, (fault,) = check_designs(frame, shipped, "x")
+    assert fault.column == column and fault.remedy == "Leave it empty where it is not known"

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -221,6 +222,37 @@ def test_faults_of_a_space_are_told(simulated, tmp_path, text, said):
     (tmp_path / "space.toml").write_text(text)
     with pytest.raises(FaultyInput, match=said):
         read_space(tmp_path / "space.toml", simulated[2])
+
+
+DOSES = """
+[levels]
+dose_unit = ["ug", "ug_per_ml"]
+volume_ul = [100, 0]
+[fixed]
+dose_value = 10
+"""
+RULE = '[[rules]]\nif = {dose_unit = "ug_per_ml"}\nnot = {volume_ul = 0}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (DOSES, "column volume_ul: a volume of 0 holds no dose"),
+        (DOSES.replace("= 10\n", "= 0\n") + RULE, "column dose_value: 0 is no dose"),
+        ("[ranges]\nn_treated = {low = 5, high = 6, steps = 3}\n", "5.5'). Round it"),
+        ("[levels]\nn_doses = [1, 1.5]\n", "it is not a whole number"),
+    ],
+)
+def test_a_space_has_neither_doses_that_are_none_nor_parts_of_animals(
+    shipped, tmp_path, text, said
+):
+    model = SimpleNamespace(blend=SimpleNamespace(encoder=shipped))
+    (tmp_path / "space.toml").write_text(text)
+    with pytest.raises(FaultyInput) as error:
+        read_space(tmp_path / "space.toml", model)
+    assert said in str(error.value) and len(error.value.faults) == 1
+    (tmp_path / "space.toml").write_text(DOSES + RULE)
+    assert len(read_space(tmp_path / "space.toml", model)) == 4
 
 
 def test_designs_or_a_space_must_be_named():

@@ -38,6 +38,9 @@ def is_number(cell: object) -> bool:
 def read_text_table(path: Path, required: tuple[str, ...] = ()) -> tuple[pd.DataFrame, list[Fault]]:
     """Read a CSV file as a frame of strings, and the faults of its shape.
 
+    A column without a name is left out where it is empty throughout, as spreadsheets save them;
+    else it is called by its place (``column 3``).
+
     Parameters
     ----------
     path : Path
@@ -67,9 +70,11 @@ def read_text_table(path: Path, required: tuple[str, ...] = ()) -> tuple[pd.Data
         raise fail(
             path, f"it is not a CSV file ({error})", "Save it as comma separated text, UTF-8"
         ) from None
-    if not records or not any(records[0]):
+    if not any(map(_filled, records)):
         raise fail(path, "the file is empty", "It needs a header and one row per contrast")
-    header = [name.strip() for name in records[0]]
+    if not _filled(records[0]):
+        raise fail(path, "the row is blank", "Begin the file with the header", row=1)
+    header = [name.strip() or f"column {place}" for place, name in enumerate(records[0], 1)]
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise FaultyInput(
@@ -91,7 +96,7 @@ def read_text_table(path: Path, required: tuple[str, ...] = ()) -> tuple[pd.Data
     ]
     rows, index = [], []
     for number, record in enumerate(records[1:], start=2):
-        if not any(cell.strip() for cell in record):
+        if not _filled(record):
             continue
         if len(record) != len(header):
             faults.append(
@@ -105,7 +110,13 @@ def read_text_table(path: Path, required: tuple[str, ...] = ()) -> tuple[pd.Data
             continue
         rows.append([cell.strip() for cell in record])
         index.append(number)
-    return pd.DataFrame(rows, columns=header, index=index, dtype=str), faults
+    frame = pd.DataFrame(rows, columns=header, index=index, dtype=str)
+    unnamed = [name for name, own in zip(header, records[0], strict=True) if not own.strip()]
+    return frame.drop(columns=[name for name in unnamed if frame[name].eq("").all()]), faults
+
+
+def _filled(record: list[str]) -> bool:
+    return any(cell.strip() for cell in record)
 
 
 def _check_separator(path: Path, text: str) -> None:

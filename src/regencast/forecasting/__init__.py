@@ -7,10 +7,11 @@ Must not know: how the model was chosen, plots, the command line.
 
 from regencast.forecasting.attribution import Attribution, encoded_shapley, factor_shapley
 from regencast.forecasting.designs import check_designs, design_names, read_designs, typed_designs
+from regencast.forecasting.headers import misspelt_columns
 from regencast.forecasting.local import Reasons, explain_design, score_steps
 from regencast.forecasting.precedents import found_text, precedents
 from regencast.forecasting.score import TEXTS, score_designs
-from regencast.forecasting.understand import misspelt_columns, understand
+from regencast.forecasting.understand import understand
 from regencast.forecasting.unknown import average_unknown
 
 __all__ = [

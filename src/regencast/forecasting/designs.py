@@ -17,7 +17,8 @@ from regencast.corpus.tables import read_text_table
 from regencast.designs import DesignEncoder
 from regencast.designs.dose import UNITS
 from regencast.errors import Fault, FaultyInput, fail
-from regencast.forecasting.understand import meant_columns, understand, written_dose
+from regencast.forecasting.headers import meant_columns
+from regencast.forecasting.understand import understand, written_dose
 from regencast.forecasting.workbook import no_value, read_sheet
 from regencast.training import Forecaster
 
@@ -25,6 +26,13 @@ from regencast.training import Forecaster
 UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 #: Problem and remedy of a cell with a spreadsheet's error or a formula.
 NO_VALUE = ("the cell holds an error or a formula without its value", "Paste values")
+#: What people write, in normal text, where they do not know; it is no level and no number.
+NOT_KNOWN = frozenset(("", "?", "n/a", "na", "nan", "nd", "notreported", "nr", "null", "unknown"))
+LEAVE_EMPTY = "Leave it empty where it is not known"
+#: Column of administrations, which are counted as animals are.
+ADMINISTRATIONS = "n_doses"
+#: From a whole number a step of a range may be off by so much.
+WHOLE = 1e-9
 
 
 def read_designs(path: Path) -> pd.DataFrame:
@@ -122,13 +130,18 @@ def _numbers(
     field: Field, values: pd.Series, unit: str | None, file: str
 ) -> tuple[pd.Series, list[Fault]]:
     numbers = pd.to_numeric(values, errors="coerce").astype(float)
-    least, problem, remedy = _least(field.role)
-    bad = values.notna() & ~np.isfinite(numbers) | (numbers < least)
+    least, problem, remedy = _least(field)
+    small = values.notna() & ~np.isfinite(numbers) | (numbers < least)
+    part = _counts(field) & ((numbers - numbers.round()).abs() > WHOLE)
     faults = []
-    for row, cell in values[bad].items():
+    for row, cell in values[small | part].items():
         said = problem, remedy
         if no_value(cell):
             said = NO_VALUE
+        elif normal(cell) in NOT_KNOWN:
+            said = problem, LEAVE_EMPTY
+        elif part[row] and not small[row]:
+            said = "it is not a whole number", "Round it"
         elif unit and field.role == "dose_value" and written_dose(cell):
             said = f"its unit is not that of {unit}", "Keep one of the two"
         faults.append(Fault(file, *said, int(row), field.name, str(cell)))
@@ -166,7 +179,8 @@ def _level_problems(
     for token in levels:
         if known and token not in known:
             near = ", ".join(difflib.get_close_matches(token, known, 3, 0.0))
-            problems.append(("the corpus has no such level", f"The nearest are {near}", token))
+            remedy = LEAVE_EMPTY if normal(token) in NOT_KNOWN else f"The nearest are {near}"
+            problems.append(("the corpus has no such level", remedy, token))
     return problems
 
 
@@ -177,10 +191,14 @@ def unknown_doses(typed: pd.DataFrame, schema: Schema, file: str) -> list[Fault]
         return []
     faults = []
     for row, written in typed[unit].items():
+        held = typed.at[row, volume] if volume else np.nan
         if pd.isna(written):
             faults.append(Fault(file, "a dose needs its unit", f"Write {', '.join(UNITS)}",
                                 int(row), unit))  # fmt: skip
-        elif UNITS.get(written, ("", False))[1] and (not volume or pd.isna(typed.at[row, volume])):
+        elif UNITS.get(written, ("", False))[1] and held == 0:
+            faults.append(Fault(file, "a volume of 0 holds no dose", "Write what one administration"
+                                " holds", int(row), volume, "0"))  # fmt: skip
+        elif UNITS.get(written, ("", False))[1] and pd.isna(held):
             remedy = f"Write {volume}" if volume else "Write what one administration holds"
             faults.append(Fault(file, "a concentration without its volume tells no dose", remedy,
                                 int(row), unit, str(written)))  # fmt: skip
@@ -209,10 +227,16 @@ def new_levels(typed: pd.DataFrame, encoder: DesignEncoder) -> np.ndarray:
     return found
 
 
-def _least(role: str) -> tuple[float, str, str]:
+def _counts(field: Field) -> bool:
+    return field.role in SIZE_ROLES or field.name == ADMINISTRATIONS
+
+
+def _least(field: Field) -> tuple[float, str, str]:
     """Return the least number that a column may hold, and what is said of a smaller one."""
-    if role in SIZE_ROLES:
+    if field.role in SIZE_ROLES:
         return 2.0, "it is not a group of two animals or more", "Write how many, or leave it empty"
+    if field.name == ADMINISTRATIONS:
+        return 1.0, "it is not one administration or more", "Write how many, or leave it empty"
     return 0.0, "it is not a number of zero or more", "Write 1.5 or 1e9, without a comma"
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regencast.corpus.schema import DOSE_ROLES
+from regencast.designs import DesignEncoder
 from regencast.effects import regeneration_score
 from regencast.errors import Fault, FaultyInput, fail
 from regencast.forecasting.beyond import beyond_studies
@@ -153,7 +155,6 @@ def _check(
 ) -> None:
     encoder = forecaster.blend.encoder
     known = [field.name for field in encoder.schema.design]
-    unit = encoder.schema.column("dose_unit")
     named = [*choices, *(name for rule in rules for part in rule for name in part)]
     faults = [
         Fault(str(path), "the corpus has no such design column", f"Use one of {', '.join(known)}",
@@ -185,11 +186,26 @@ def _check(
         # Beside the first value of the others, for a dose needs its unit.
         frame = pd.DataFrame([{**first, name: value} for value in choices[name]], dtype=object)
         found = check_designs(frame, encoder, str(path))[1]
-        if name == unit and encoder.schema.column("dose_value") in choices:
-            found += unknown_doses(frame.reindex(columns=known), encoder.schema, str(path))
         faults += [replace(fault, row=None) for fault in found if fault.column == name]
+    if not faults:
+        faults = _dose_faults(path, Space(choices, rules), encoder)
     if faults:
         raise FaultyInput(faults)
+
+
+def _dose_faults(path: Path, space: Space, encoder: DesignEncoder) -> list[Fault]:
+    """Return the faults of doses: every unit beside every volume that the rules leave with it."""
+    value, unit, volume = (encoder.schema.column(role) for role in DOSE_ROLES)
+    if value not in space.choices or unit not in space.choices:
+        return []
+    names = [name for name in (unit, volume) if name in space.choices]
+    rules = [rule for rule in space.rules if all(set(part) <= set(names) for part in rule)]
+    part = Space({name: space.choices[name] for name in names}, tuple(rules))
+    typed = [check_designs(frame, encoder, str(path))[0] for frame in part.chunks()]
+    found = [fault for one in typed for fault in unknown_doses(one, encoder.schema, str(path))]
+    if any(float(amount) == 0 for amount in space.choices[value]):
+        found.append(Fault(str(path), "0 is no dose", "Take it out", column=value))
+    return list(dict.fromkeys(replace(fault, row=None) for fault in found))
 
 
 def search_designs(

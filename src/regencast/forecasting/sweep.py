@@ -39,7 +39,7 @@ def sweep(
     ------
     FaultyInput
         If the column is no number of the corpus, fewer than two values are published, or a dose
-        has no unit or is a concentration without its volume.
+        has no unit or is a concentration without a volume above 0.
     """
     column, schema = number_column(forecaster, factor), forecaster.blend.encoder.schema
     unit = schema.column("dose_unit") if column == schema.column("dose_value") else None

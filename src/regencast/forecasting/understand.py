@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 
@@ -12,7 +11,7 @@ import pandas as pd
 from regencast.corpus import Field, normal
 from regencast.designs import DesignEncoder
 from regencast.designs.dose import UNITS
-from regencast.errors import fail
+from regencast.forecasting.headers import meant_headers, misspelt_columns
 
 #: What a written unit of a dose is in the corpus's units, and by what the value is multiplied.
 DOSES = {
@@ -28,8 +27,6 @@ WEEKS = {
     "week": 1.0, "weeks": 1.0, "wk": 1.0, "wks": 1.0, "w": 1.0, "day": 1 / 7, "days": 1 / 7,
     "d": 1 / 7, "month": 365.25 / 84, "months": 365.25 / 84,
 }  # fmt: skip
-#: Likeness of two headers, of 1, from which one is taken for the other misspelt.
-ALIKE = 0.8
 #: A number (12, 1.5e8, 2 x 10^9), then its unit.
 NUMBER = re.compile(
     r"^\s*([0-9.]+\s*[x*]\s*10\^[0-9]+|[0-9][0-9.]*(?:e[+-]?[0-9]+)?)\s*(.*)$", re.IGNORECASE
@@ -59,7 +56,7 @@ def understand(
     understood : pandas.Series of str
         For each row what was read as something else; empty where nothing was.
     """
-    frame = _headers(frame, encoder).copy()
+    frame = meant_headers(frame, encoder).copy()
     notes: dict[object, list[str]] = {row: [] for row in frame.index}
     fields = {field.name: field for field in encoder.schema.design}
     unit_column = encoder.schema.column("dose_unit")
@@ -85,51 +82,9 @@ def understand(
     return frame, pd.Series(["; ".join(notes[row]) for row in frame.index], frame.index)
 
 
-def misspelt_columns(frame: pd.DataFrame, encoder: DesignEncoder) -> dict[str, str]:
-    """Return the columns that look like one of a design and are none, with the one they look like.
-
-    Columns of the user's own, a name or a note, are no fault; what is written in a misspelt one
-    would be forecast as left open.
-    """
-    frame = _headers(frame, encoder)
-    names = {normal(field.name): field.name for field in encoder.schema.design}
-    absent = [name for name, column in names.items() if column not in frame]
-    found = {}
-    for column in frame:
-        near = difflib.get_close_matches(normal(column), absent, 1, ALIKE)
-        if near and normal(column) not in names:
-            found[str(column)] = names[near[0]]
-    return found
-
-
 def has_design(frame: pd.DataFrame, encoder: DesignEncoder) -> bool:
     """Return whether any column is one of a design."""
-    return any(field.name in _headers(frame, encoder) for field in encoder.schema.design)
-
-
-def meant_columns(frame: pd.DataFrame, encoder: DesignEncoder) -> dict[str, str]:
-    """Return the columns of a table that are ones of a design, with the one that each means.
-
-    The dose's value is also known by the name of its factor.
-    """
-    names = {normal(field.name): field.name for field in encoder.schema.design}
-    taken = {normal(field.name) for field in encoder.schema.fields}
-    for field in encoder.schema.design:
-        if field.role == "dose_value" and normal(field.factor) not in taken:
-            names[normal(field.factor)] = field.name
-    return {column: names[normal(column)] for column in frame if normal(column) in names}
-
-
-def _headers(frame: pd.DataFrame, encoder: DesignEncoder) -> pd.DataFrame:
-    meant = meant_columns(frame, encoder)
-    same: dict[str, list[str]] = {}
-    for column, name in meant.items():
-        same.setdefault(name, []).append(str(column))
-    for name, columns in same.items():
-        if len(columns) > 1:
-            raise fail("the header", f"two columns mean {name}", "Keep one of them",
-                       value=", ".join(columns))  # fmt: skip
-    return frame.rename(columns=meant)
+    return any(field.name in meant_headers(frame, encoder) for field in encoder.schema.design)
 
 
 def _reader(field: Field, encoder: DesignEncoder, synonyms: Mapping[str, str]):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from regencast.corpus import Schema
-from regencast.corpus.schema import SIZE_ROLES
+from regencast.corpus.schema import DOSE_ROLES, SIZE_ROLES
 from regencast.designs import DesignEncoder
 from regencast.designs.dose import SCALES, normalise_dose
 from regencast.designs.encoder import administrations
@@ -100,11 +100,14 @@ def taken_for_granted(designs: pd.DataFrame, schema: Schema) -> pd.Series:
     schema : Schema
     """
     said = pd.Series("", index=designs.index, dtype=object)
-    value, unit = (schema.column(role) for role in ("dose_value", "dose_unit"))
+    value, unit, volume = (schema.column(role) for role in DOSE_ROLES)
     if value in designs and unit in designs:
         lone = designs[unit].notna() & designs[value].isna()
         said[lone] += f"; {unit} without {value}: the dose is taken as open"
         said[designs[value] == 0] += f"; {value} of 0 is no dose: the dose is taken as open"
+        if volume in designs:
+            none = (normalise_dose(designs, schema) == 0).any(axis=1) & (designs[value] > 0)
+            said[none] += f"; {volume} of 0 is no dose: the dose is taken as open"
     names = [schema.column(role) for role in SIZE_ROLES]
     if all(name in designs for name in names):
         for one, other in (names, names[::-1]):

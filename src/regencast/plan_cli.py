@@ -108,9 +108,11 @@ def _animals(forecaster, designs, wish, plot, output) -> None:
         typed = typed_designs(forecaster, good, str(designs))
         effect, spread = planning_effect(forecaster, typed)
         names = design_names(good, forecaster.blend.encoder)
-        for place, (mean, sd, name) in enumerate(zip(effect, spread, names, strict=True), 1):
+        counts = planned.loc[good.index, ["animals_per_group", "animals_per_group_assured"]]
+        plans = zip(effect, spread, counts.to_numpy(), names, strict=True)
+        for place, (mean, sd, animals, name) in enumerate(plans, 1):
             path = plot / f"power_{place}.png"
-            draw_power(float(mean), float(sd), wish.power, wish.alpha, name[:70], path)
+            draw_power(float(mean), float(sd), wish, tuple(animals), name[:70], path)
     if len(faults):
         raise RegencastError("\n".join(faults))
 
@@ -119,6 +121,7 @@ def _sweep(forecaster, designs, factor, package, plot, output) -> None:
     import pandas as pd
 
     from regencast.corpus import read_corpus
+    from regencast.effects import read_effects
     from regencast.forecasting import (
         design_names,
         misspelt_columns,
@@ -126,7 +129,7 @@ def _sweep(forecaster, designs, factor, package, plot, output) -> None:
         typed_designs,
     )
     from regencast.forecasting.designs import unknown_doses
-    from regencast.forecasting.sweep import number_column, sweep
+    from regencast.forecasting.sweep import number_column, published_values, sweep
 
     column = number_column(forecaster, factor)
     corpus = read_corpus(package)
@@ -139,14 +142,10 @@ def _sweep(forecaster, designs, factor, package, plot, output) -> None:
     faults = unknown_doses(typed, corpus.schema, str(designs)) if of_dose else []
     if faults:
         raise FaultyInput(faults)
-    unit = corpus.schema.column("dose_unit")
-    parts = []
+    effects, parts = read_effects(corpus), []
     for place, name in enumerate(design_names(frame, forecaster.blend.encoder)):
         one = typed.iloc[[place]]
-        rows = corpus.frame
-        if unit and of_dose:
-            rows = rows[rows[unit] == one[unit].iloc[0]]
-        published = rows[column].to_numpy(dtype=float)
+        published = published_values(corpus, effects, column, one)
         found = sweep(forecaster, one, factor, published)
         parts.append(found.assign(design=name))
         if plot:

@@ -20,14 +20,17 @@ from regencast.forecasting import (
     score_steps,
 )
 from regencast.forecasting.plan import plan_designs
-from regencast.forecasting.sweep import sweep
+from regencast.forecasting.sweep import number_column, published_values, sweep
+from regencast.training.calibration import MIN_STUDIES, Calibration
 from regencast.words import readable
 
 SUPPORT = {
     "supported": "Published studies lie close to this design.",
-    "sparse": "Few published studies are like this design: the interval is wider than usual.",
+    "sparse": "Few published studies are like this design",
     "extrapolating": "No published study is like this design: take the number as a guess.",
 }
+#: A smaller reach widens the interval by less than 1 % per unit of remoteness.
+LEAST_REACH = 0.02
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Answer:
         Of the dose; empty where none is given.
     meant : dict
         The design in the corpus's own words.
+    support : str
+        What the class of support means.
     """
 
     row: dict[str, Any]
@@ -78,11 +83,7 @@ class Answer:
     doses: np.ndarray
     unit: str
     meant: dict[str, Any]
-
-    @property
-    def support(self) -> str:
-        """What the class of support means."""
-        return SUPPORT[self.row["support"]]
+    support: str
 
 
 def answer_design(loaded: Loaded, design: dict[str, str]) -> Answer:
@@ -115,7 +116,31 @@ def answer_design(loaded: Loaded, design: dict[str, str]) -> Answer:
     told = {str(k): (None if pd.isna(v) else v) for k, v in row.items()}
     meant = {str(name): value for name, value in typed.iloc[0].dropna().items()}
     unit = str(meant.get(loaded.schema.column("dose_unit") or "", ""))
-    return Answer(told, steps, start, nearest, curve, doses, unit, meant)
+    support = support_sentence(str(told["support"]), forecaster.calibration)
+    return Answer(told, steps, start, nearest, curve, doses, unit, meant, support)
+
+
+def support_sentence(support: str, calibration: Calibration) -> str:
+    """Return what a class of support means, and whether the interval of a sparse design tells it.
+
+    Parameters
+    ----------
+    support : str
+        ``supported``, ``sparse`` or ``extrapolating``.
+    calibration : Calibration
+        From which the interval was made.
+    """
+    said = SUPPORT[support]
+    if support != "sparse":
+        return said
+    if calibration.reach >= LEAST_REACH:
+        return f"{said}: the interval is wider for it."
+    if calibration.conformal:
+        return f"{said}. The interval is no wider for it: held-out studies showed no need."
+    return (
+        f"{said}. The interval is no wider for it: how much wider it should be cannot be learned "
+        f"from fewer than {MIN_STUDIES} studies with numbers."
+    )
 
 
 def waterfall(loaded: Loaded, typed: pd.DataFrame) -> tuple[float, tuple[Step, ...]]:
@@ -138,17 +163,13 @@ def waterfall(loaded: Loaded, typed: pd.DataFrame) -> tuple[float, tuple[Step, .
 def dose_curve(loaded: Loaded, typed: pd.DataFrame) -> tuple[pd.DataFrame | None, np.ndarray]:
     """Return the score over the published doses in the design's unit, and the doses it spans.
 
-    A concentration without its volume tells no dose: such a design has no curve, and such a study
-    is no evidence for one.
+    A concentration without its volume tells no dose: such a design has no curve.
     """
-    value, unit = (loaded.schema.column(role) for role in ("dose_value", "dose_unit"))
     none = None, np.empty(0)
     if normalise_dose(typed, loaded.schema).isna().all(axis=None):
         return none
-    rows = loaded.corpus.frame
-    rows = rows[rows[unit] == typed[unit].iloc[0]]
-    told = normalise_dose(rows, loaded.corpus.schema).notna().any(axis=1)
-    published = rows.loc[told, value].to_numpy(dtype=float)
+    column = number_column(loaded.forecaster, "dose")
+    published = published_values(loaded.corpus, loaded.effects, column, typed)
     try:
         curve = sweep(loaded.forecaster, typed, "dose", published)
     except FaultyInput:

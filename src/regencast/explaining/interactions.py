@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from regencast.corpus import Corpus
+from regencast.designs import normalise_dose
 from regencast.effects import Effects
 from regencast.explaining.style import new_figure, save
 from regencast.models import IntervalBoosting
@@ -126,11 +127,26 @@ def draw_interaction(
 
 
 def _levels(frame: pd.DataFrame, corpus: Corpus, factor: str) -> np.ndarray:
-    """Return each design's level of a factor; numbers in thirds."""
-    field = next(field for field in corpus.schema.design if field.factor == factor)
-    cells = frame[field.name]
-    if field.type != "number":
-        return np.array([str(cell) if cell and cell == cell else "not reported" for cell in cells])
-    thirds = pd.qcut(cells, 3, duplicates="drop").cat
+    """Return each design's level of a factor; numbers in thirds, a dose in those of its scale."""
+    fields = [field for field in corpus.schema.design if field.factor == factor]
+    levels = np.full(len(frame), "not reported", dtype=object)
+    if any(field.role == "dose_value" for field in fields):
+        for scale, amounts in normalise_dose(frame, corpus.schema).items():
+            known = amounts.to_numpy() > 0
+            unit = readable_level(str(scale).removeprefix("mass_"))
+            levels[known] = [f"{third} {unit}" for third in _thirds(amounts[known])]
+        return levels
+    cells = frame[fields[0].name]
+    known = cells.notna().to_numpy() & (cells != "").to_numpy()
+    number = fields[0].type == "number"
+    levels[known] = _thirds(cells[known]) if number else cells[known].astype(str)
+    return levels
+
+
+def _thirds(numbers: pd.Series) -> list[str]:
+    """Return the third of the numbers in which each lies."""
+    if numbers.nunique() < 2:
+        return [f"{number:g}" for number in numbers]
+    thirds = pd.qcut(numbers, 3, duplicates="drop").cat
     names = [f"{part.left:g} to {part.right:g}" for part in thirds.categories]
-    return np.array([names[code] if code >= 0 else "not reported" for code in thirds.codes])
+    return [names[code] for code in thirds.codes]

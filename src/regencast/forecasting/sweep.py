@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from regencast.effects import regeneration_score
+from regencast.corpus import Corpus
+from regencast.designs import normalise_dose
+from regencast.effects import Effects, regeneration_score
 from regencast.errors import FaultyInput, fail
 from regencast.forecasting.designs import unknown_doses
 from regencast.forecasting.unknown import average_unknown
@@ -27,13 +29,13 @@ def sweep(
     factor : str
         A number's column, or ``dose``, which varies the dose's value in the design's own unit.
     published : ndarray
-        The corpus's values of that column (for a dose, of that unit), which set the range.
+        As `published_values` gives them; they set the range.
 
     Returns
     -------
     pandas.DataFrame
-        value, score, score_low, score_high, effect, baseline_score, support; the grid is
-        logarithmic where the published values span more than tenfold.
+        value, unit (of a dose), score, score_low, score_high, effect, baseline_score, support; the
+        grid is logarithmic where the published values span more than tenfold.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def sweep(
         raise FaultyInput(faults)
     known = published[np.isfinite(published) & (published > 0)]
     if len(np.unique(known)) < 2:
-        what = f"values of it in {design[unit].iloc[0]}" if unit else "values of it"
+        what = f"known doses in {design[unit].iloc[0]}" if unit else "values of it"
         raise fail(factor, f"the corpus has fewer than two {what}", "Sweep another factor")
     low, high = np.quantile(known, [0.025, 0.975])
     grid = np.geomspace(low, high, STEPS) if high > 10 * low else np.linspace(low, high, STEPS)
@@ -58,6 +60,7 @@ def sweep(
     return pd.DataFrame(
         {
             "value": grid,
+            "unit": design[unit].iloc[0] if unit else None,
             "score": regeneration_score(found["predicted"]),
             "score_low": regeneration_score(found["low90"]),
             "score_high": regeneration_score(found["high90"]),
@@ -66,6 +69,30 @@ def sweep(
             "support": found["support"],
         }
     )
+
+
+def published_values(
+    corpus: Corpus, effects: Effects, column: str, design: pd.DataFrame
+) -> np.ndarray:
+    """Return the values of a number that the model learned from; of a dose, those in one unit.
+
+    A concentration without its volume tells no dose: such a study is no evidence for one.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    effects : Effects
+        Of its contrasts.
+    column : str
+    design : pandas.DataFrame, one row
+        Typed; its unit is that of the doses.
+    """
+    rows, schema = corpus.frame[effects.informative], corpus.schema
+    unit = schema.column("dose_unit")
+    if unit and column == schema.column("dose_value"):
+        told = (normalise_dose(rows, schema) > 0).any(axis=1)
+        rows = rows[told & (rows[unit] == design[unit].iloc[0])]
+    return rows[column].to_numpy(dtype=float)
 
 
 def number_column(forecaster: Forecaster, factor: str) -> str:
